@@ -1,0 +1,1 @@
+"""Golden models: number formats, compression, encodings and bit-exact integer models, in numpy alone."""

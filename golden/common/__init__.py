@@ -1,0 +1,1 @@
+"""What every golden engine model shares."""

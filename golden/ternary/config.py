@@ -1,0 +1,135 @@
+"""Parameters of the ternary engine, every check on them, every width derived from them."""
+
+import zlib
+from dataclasses import dataclass, fields
+
+__all__ = ["TernaryConfig", "PRESETS", "CHUNK"]
+
+CHUNK = 8
+"""Bits of a bitmap word that the controller looks through in one step."""
+
+
+def _power_of_two(value):
+    return value >= 1 and value & (value - 1) == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TernaryConfig:
+    """Parameters of one ternary engine.
+
+    ``lanes`` accumulators share one stream of non-zero weights. A grid of ``grid_rows`` x ``grid_columns``
+    lanes covers one image, and ``lanes / (grid_rows * grid_columns)`` images are computed together.
+
+    Raises ValueError with a sentence that names the parameter, what it must be and what it was.
+    """
+
+    lanes: int = 64          #: accumulators, P
+    grid_rows: int = 4       #: lanes that share an image's height
+    grid_columns: int = 4    #: lanes that share an image's width
+    drain_width: int = 4     #: results scaled per cycle, D
+    scatter_width: int = 16  #: activations written per cycle, G
+    row_depth: int = 512     #: rows of the activation memory, P activations each
+    weight_depth: int = 512  #: words of the weight memory, P weights each
+    table_depth: int = 512   #: words of the table of layer descriptors and scales
+    vector_depth: int = 512  #: words of the vector memory, D activations each
+    acc_width: int = 20      #: bits of an accumulator
+    scale_width: int = 12    #: bits of a scale's mantissa
+    convolution: bool = True  #: whether the engine has the convolution mode
+    transposed: bool = True   #: whether the engine has the transposed mode (fully connected layers)
+
+    def __post_init__(self):
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if not isinstance(value, f.type if isinstance(f.type, type) else {"int": int, "bool": bool}[f.type]):
+                raise ValueError(f"{f.name} must be of type {getattr(f.type, '__name__', f.type)}, not {value!r}")
+        for name in ("lanes", "drain_width", "scatter_width", "row_depth", "weight_depth", "table_depth",
+                     "vector_depth"):
+            if not _power_of_two(getattr(self, name)):
+                raise ValueError(f"{name} must be a power of two, not {getattr(self, name)}")
+        if not 4 <= self.lanes <= 1024:
+            raise ValueError(f"lanes must be between 4 and 1024, not {self.lanes}")
+        for name in ("grid_rows", "grid_columns"):
+            if not 1 <= getattr(self, name) <= 128:
+                raise ValueError(f"{name} must be between 1 and 128, not {getattr(self, name)}")
+        if self.lanes % self.image_lanes:
+            raise ValueError(f"grid_rows * grid_columns must divide the {self.lanes} lanes, "
+                             f"not {self.grid_rows} * {self.grid_columns}")
+        if self.drain_width > 8 or self.lanes // self.drain_width < 2:
+            raise ValueError(f"drain_width must be at most 8 and at most half of the {self.lanes} lanes, "
+                             f"not {self.drain_width}")
+        if self.scatter_width % self.drain_width or self.lanes % self.scatter_width:
+            raise ValueError(f"scatter_width must be a multiple of drain_width {self.drain_width} and divide the "
+                             f"{self.lanes} lanes, not {self.scatter_width}")
+        if self.scatter_width < 4:
+            raise ValueError(f"scatter_width must be at least 4, not {self.scatter_width}")
+        if self.convolution and self.transposed and self.image_lanes % self.scatter_width:
+            raise ValueError(f"scatter_width must divide the {self.image_lanes} lanes of one image, "
+                             f"not {self.scatter_width}")
+        for name in ("row_depth", "weight_depth", "table_depth", "vector_depth"):
+            if not 32 <= getattr(self, name) <= 65536:
+                raise ValueError(f"{name} must be between 32 and 65536, not {getattr(self, name)}")
+        if self.vector_depth * self.drain_width < self.scatter_width * 2:
+            raise ValueError(f"vector_depth * drain_width must hold two groups of {self.scatter_width}, "
+                             f"not {self.vector_depth * self.drain_width}")
+        if not 16 <= self.acc_width <= 32:
+            raise ValueError(f"acc_width must be between 16 and 32, not {self.acc_width}")
+        if not 8 <= self.scale_width <= 16:
+            raise ValueError(f"scale_width must be between 8 and 16, not {self.scale_width}")
+        if self.table_width < 32:
+            raise ValueError(f"acc_width + scale_width must be at least 28, not {self.acc_width + self.scale_width}")
+        if not (self.convolution or self.transposed):
+            raise ValueError("convolution or transposed must be True, not both False")
+
+    @property
+    def image_lanes(self):
+        """Lanes of one image."""
+        return self.grid_rows * self.grid_columns
+
+    @property
+    def batch(self):
+        """Images computed together."""
+        return self.lanes // self.image_lanes
+
+    @property
+    def groups(self):
+        """Groups of ``scatter_width`` lanes."""
+        return self.lanes // self.scatter_width
+
+    @property
+    def drain_cycles(self):
+        """Cycles that reading all lanes' results takes."""
+        return self.lanes // self.drain_width
+
+    @property
+    def word_width(self):
+        """Bitmap bits of a weight word; as many sign bits stand above them."""
+        return self.lanes
+
+    @property
+    def chunk(self):
+        """Bitmap bits that the controller looks through in one step."""
+        return min(CHUNK, self.word_width, self.scatter_width)
+
+    @property
+    def table_width(self):
+        """Bits of a table word: bias, mantissa and 4 bits of shift."""
+        return self.acc_width + self.scale_width + 4
+
+    @property
+    def fingerprint(self):
+        """24 bits that a program and an engine must agree on."""
+        text = ",".join(str(v) for v in (
+            self.lanes, self.grid_rows, self.grid_columns, self.drain_width, self.scatter_width,
+            self.acc_width, self.scale_width))
+        return zlib.crc32(text.encode()) & 0xFFFFFF
+
+
+PRESETS = {
+    "tiny": TernaryConfig(lanes=8, grid_rows=2, grid_columns=2, drain_width=2, scatter_width=4,
+                          row_depth=256, weight_depth=512, table_depth=128, vector_depth=128),
+    "default": TernaryConfig(),
+    "icebreaker": TernaryConfig(lanes=8, grid_rows=2, grid_columns=4, drain_width=1, scatter_width=8,
+                                row_depth=512, weight_depth=2048, table_depth=256, vector_depth=512),
+    "ulx3s-85f": TernaryConfig(row_depth=512, weight_depth=2048, vector_depth=1024),
+}
+"""Named configurations."""

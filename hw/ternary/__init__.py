@@ -1,0 +1,1 @@
+"""The ternary engine: Sparse Addition Control Unit and column array."""
