@@ -1,0 +1,112 @@
+"""Walks the loops of a layer and fetches the bitmap words of its dot products."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..common.nest import Nest
+from .layouts import DESCRIPTOR, Kind, Widths, word_layout
+
+__all__ = ["Fetcher"]
+
+
+class Fetcher(wiring.Component):
+    """Emits the bitmap words of every dot product of a layer, in the order of docs/engines/ternary-machine.md.
+
+    Members
+    -------
+    descriptor : In(DESCRIPTOR), constant while a layer runs
+    start : In(1), one cycle
+    address : Out, of the weight memory (CONV) or of the bitmap of the vector memory (DENSE)
+    advance : Out(1), enable of those memories' read ports and of the registers behind them
+    weights : In, weight word, registered by the parent under ``advance``: two cycles after its address
+    bitmap : In, likewise
+    o : Out(stream of word_layout)
+
+    Timing: a dot product takes its number of words (twice in two-pass order) and one cycle; a word appears three
+    cycles after its address. ``advance`` stops all of it while ``o`` is stalled.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        w = Widths(config)
+        super().__init__({
+            "descriptor": In(DESCRIPTOR),
+            "start": In(1),
+            "address": Out(w.fetch),
+            "advance": Out(1),
+            "weights": In(2 * config.word_width),
+            "bitmap": In(config.scatter_width),
+            "o": Out(stream.Signature(word_layout(config))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config, d, w = self._config, self.descriptor, Widths(self._config)
+        m.submodules.loops = loops = Nest([w.m, w.local, w.local, w.pool, w.pool])
+        m.submodules.visit = visit = Nest([1, w.m, w.words])
+        m.d.comb += [
+            loops.count0.eq(d.m_count), loops.count1.eq(d.i_count), loops.count2.eq(d.j_count),
+            loops.count3.eq(d.pi_count), loops.count4.eq(d.pj_count),
+            # 1 of one bit is one pass, 2 of one bit, which is 0, two passes
+            visit.count0.eq(~d.two_pass), visit.count1.eq(d.segments), visit.count2.eq(d.words),
+            loops.reset.eq(self.start), visit.reset.eq(self.start),
+        ]
+        dense = d.kind == Kind.DENSE
+        fetching, next_dot = Signal(), Signal()
+        index, index_seg = Signal(w.index), Signal(w.index)
+        fetch_m, fetch_seg = Signal(w.fetch), Signal(w.fetch)
+        bases = [Signal(w.index, name=f"base_{name}") for name in ("i", "j", "pi", "pj")]
+        strides = [d.index_i_stride, d.index_j_stride, d.index_pi_stride, d.index_pj_stride]
+
+        base, following_m = Signal(w.index), Signal(w.fetch)
+        m.d.comb += [base.eq(d.index_base), following_m.eq(fetch_m + Mux(loops.carry0, d.fetch_m_stride, 0))]
+        for k, stride in enumerate(strides, 1):
+            with m.If(getattr(loops, f"carry{k}") & ~getattr(loops, f"at_end{k}")):
+                m.d.comb += base.eq(bases[k - 1] + stride)
+
+        with m.If(self.start):
+            m.d.sync += [fetching.eq(1), next_dot.eq(0), fetch_m.eq(d.fetch_base)]
+            m.d.sync += [self.address.eq(d.fetch_base), fetch_seg.eq(d.fetch_base)]
+            m.d.sync += [b.eq(d.index_base) for b in (index, index_seg, *bases)]
+        with m.Elif(fetching & next_dot):
+            m.d.comb += loops.step.eq(1)
+            m.d.sync += [next_dot.eq(0), fetching.eq(~loops.done), index.eq(base), index_seg.eq(base)]
+            m.d.sync += [x.eq(following_m) for x in (self.address, fetch_seg, fetch_m)]
+            for k, b in enumerate(bases, 1):
+                with m.If(getattr(loops, f"carry{k}")):
+                    m.d.sync += b.eq(base)
+        with m.Elif(fetching & self.advance):
+            m.d.comb += visit.step.eq(1)
+            m.d.sync += next_dot.eq(visit.done)
+            with m.If(~visit.at_end2):
+                m.d.sync += self.address.eq(self.address + 1)
+                m.d.sync += index.eq(index + Mux(dense, config.scatter_width, config.word_width))
+            with m.Elif(~visit.at_end1):
+                m.d.sync += [x.eq(fetch_seg + d.fetch_seg_stride) for x in (self.address, fetch_seg)]
+                m.d.sync += [x.eq(index_seg + d.index_seg_stride) for x in (index, index_seg)]
+            with m.Else():
+                m.d.sync += [x.eq(fetch_m) for x in (self.address, fetch_seg)]
+                m.d.sync += [x.eq(bases[3]) for x in (index, index_seg)]
+
+        # two stages: the memory's output, and the parent's register behind it
+        m.d.comb += self.advance.eq(~self.o.valid | self.o.ready)
+        valid, payload = fetching & ~next_dot, self.o.p
+        signals = [(Signal(), Signal(), Signal(w.index), Signal(w.bitmap)) for _ in range(2)]
+        sources = (visit.done, visit.value0, index, self.address)
+        with m.If(self.advance):
+            for last, negative_pass, row, source in signals:
+                held = Signal(name=f"valid_{last.name}")
+                m.d.sync += [held.eq(valid)]
+                m.d.sync += [x.eq(y) for x, y in zip((last, negative_pass, row, source), sources, strict=True)]
+                valid, sources = held, (last, negative_pass, row, source)
+        last, negative_pass, row, source = sources
+        nonzero, negative = self.weights[:config.word_width], self.weights[config.word_width:]
+        wanted = Mux(d.two_pass, ~(negative ^ negative_pass.replicate(config.word_width)), ~0)
+        m.d.comb += [
+            self.o.valid.eq(valid),
+            payload.nonzero.eq(Mux(dense, self.bitmap, nonzero & wanted)),
+            payload.negative.eq(negative),
+            payload.index.eq(row), payload.source.eq(source), payload.last.eq(last),
+        ]
+        return m

@@ -1,0 +1,97 @@
+"""Layouts that the parts of the ternary engine exchange."""
+
+from amaranth import unsigned
+from amaranth.lib import data
+from amaranth.utils import bits_for
+
+__all__ = ["DESCRIPTOR", "Widths", "word_layout", "chunk_layout", "item_layout", "Kind", "Destination"]
+
+from amaranth.lib import enum
+
+
+class Kind(enum.Enum, shape=2):
+    """What a descriptor does."""
+
+    END = 0
+    INPUT = 1
+    CONV = 2
+    DENSE = 3
+
+
+class Destination(enum.Enum, shape=2):
+    """Where a layer's results go."""
+
+    ROWS = 0
+    VECTOR = 1
+    STREAM = 2
+
+
+DESCRIPTOR = data.StructLayout({
+    "kind": Kind, "two_pass": 1, "signed": 1, "destination": Destination, "_0": 10, "param_base": 16,
+    "low": 16, "high": 16,
+    "m_count": 16, "i_count": 16,
+    "j_count": 16, "pi_count": 8, "pj_count": 8,
+    "segments": 16, "words": 16,
+    "fetch_base": 16, "fetch_m_stride": 16,
+    "fetch_seg_stride": 16, "index_base": 16,
+    "index_i_stride": 16, "index_j_stride": 16,
+    "index_pi_stride": 16, "index_pj_stride": 16,
+    "index_seg_stride": 16, "outputs": 16,
+    "i_last_cell": 8, "i_last_local": 8, "j_last_cell": 8, "j_last_local": 8,
+    "out_base": 16, "out_v_row": 16,
+    "out_u_count": 16, "out_v_count": 16,
+    "out_u_row": 16, "out_u_step": 16,
+    "out_v_step": 16, "out_u_first": 8, "out_v_first": 8,
+    "out_a_first": 8, "out_c_first": 8, "_1": 16,
+})
+"""A layer descriptor: 16 words of 32 bits, as docs/engines/ternary-machine.md lists them."""
+
+
+class Widths:
+    """Bits of addresses and counters of one engine.
+
+    ``m``, ``local`` and ``pool`` are the bits of loop counters: filters, positions of a block, pool windows.
+    """
+
+    m = 12
+    local = 8
+    pool = 4
+    words = 8
+
+    def __init__(self, config):
+        self.row = bits_for(config.row_depth - 1)
+        self.weight = bits_for(config.weight_depth - 1)
+        self.table = bits_for(config.table_depth - 1)
+        self.vector = bits_for(config.vector_depth - 1)
+        self.bitmap = bits_for(max(2, config.vector_depth * config.drain_width // config.scatter_width) - 1)
+        self.index = max(self.row, self.weight)
+        self.fetch = max(self.weight, self.bitmap)
+        self.chunk = config.chunk
+        #: number of a value in the vector memory: bitmap address, chunk of the word, bit of the chunk
+        self.value = self.bitmap + bits_for(config.scatter_width - 1)
+
+
+def word_layout(config):
+    """A bitmap word: set bit n of ``nonzero`` stands for row or weight word ``index`` + n; ``last`` of its dot product."""
+    w = Widths(config)
+    return data.StructLayout({
+        "nonzero": unsigned(config.word_width), "negative": unsigned(config.word_width),
+        "index": unsigned(w.index), "source": unsigned(w.bitmap), "last": 1})
+
+
+def chunk_layout(config):
+    """A few bits of a word, at least one of them set unless ``null``; ``last`` of its dot product."""
+    w = Widths(config)
+    return data.StructLayout({
+        "nonzero": unsigned(w.chunk), "negative": unsigned(w.chunk),
+        "index": unsigned(w.index), "source": unsigned(w.value - bits_for(w.chunk - 1)), "last": 1, "null": 1})
+
+
+def item_layout(config):
+    """One non-zero weight: ``index`` of its row or weight word, ``source`` of its activation in the vector memory.
+
+    ``null`` adds nothing: the only item of a dot product without non-zeros.
+    """
+    w = Widths(config)
+    return data.StructLayout({
+        "index": unsigned(w.index), "source": unsigned(w.value), "subtract": 1, "last": 1, "null": 1})
