@@ -1,0 +1,89 @@
+"""Networks that can be trained from nothing: architecture, float training, ternary retraining, integers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shiftwork.golden.common.network import Network, Node
+from shiftwork.golden.common.trainer import Settings, refresh_statistics, train
+from shiftwork.golden.ternary.compress import TernaryRule, lower, ternarize
+from shiftwork.golden.ternary.layers import TernaryNetwork
+
+from .datasets import digits, mnist10k
+
+__all__ = ["Trained", "convolutional", "train_digits", "train_mnist"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a recipe yields: the float network, the one with ternary weights, the integers, and the held-out accuracies."""
+
+    network: Network
+    accuracy: float
+    ternary: Network
+    ternary_accuracy: float
+    integer: TernaryNetwork
+
+
+def convolutional(shape, filters, outputs, pooled, seed):
+    """Blocks Conv 3x3 (pad 1), BatchNormalization, Relu, and MaxPool 2x2 behind those whose number is in ``pooled``; then Flatten, Gemm.
+
+    Weights are normal of variance 2 / inputs, from ``seed``. ``shape`` is (channels, rows, columns).
+    """
+    rng = np.random.default_rng(seed)
+    nodes, arrays, name = [], {}, "x"
+    channels, rows, columns = shape
+
+    def add(op_type, layer, inputs=(), **attributes):
+        nonlocal name
+        nodes.append(Node(op_type=op_type, name=layer, inputs=(name, *inputs), outputs=(layer,), attributes=attributes))
+        name = layer
+
+    def normal(*size):
+        return (rng.standard_normal(size) * np.sqrt(2 / np.prod(size[1:]))).astype(np.float32)
+
+    for n, count in enumerate(filters, 1):
+        arrays[f"conv{n}.weight"] = normal(count, channels, 3, 3)
+        add("Conv", f"conv{n}", [f"conv{n}.weight"], kernel_shape=(3, 3), strides=(1, 1), pads=(1, 1, 1, 1))
+        parts = [f"norm{n}.{part}" for part in ("scale", "bias", "mean", "variance")]
+        arrays |= {part: np.full(count, value, np.float32) for part, value in zip(parts, (1, 0, 0, 1), strict=True)}
+        add("BatchNormalization", f"norm{n}", parts, epsilon=1e-5)
+        add("Relu", f"relu{n}")
+        if n in pooled:
+            add("MaxPool", f"pool{n}", kernel_shape=(2, 2), strides=(2, 2))
+            rows, columns = rows // 2, columns // 2
+        channels = count
+    add("Flatten", "flat")
+    arrays["dense.weight"] = normal(outputs, channels * rows * columns)
+    arrays["dense.bias"] = np.zeros(outputs, np.float32)
+    add("Gemm", "logits", ["dense.weight", "dense.bias"], transB=1)
+    return Network(nodes=tuple(nodes), arrays=arrays, input_shape=shape, output_name="logits", ranges={"x": (0.0, 1.0)})
+
+
+def _run(data, network, first, second, rule, progress):
+    """Float training, ternary retraining, integers."""
+    def stage(name):
+        return (lambda epoch, epochs, loss: progress(name, epoch, epochs, loss)) if progress else None
+
+    network = train(network, data.train_x, data.train_y, first, progress=stage("float"))
+    network = refresh_statistics(network, data.train_x)
+    ternary = ternarize(network, data.train_x, data.train_y, second, rule=rule, progress=stage("ternary"))
+    return Trained(network, network.accuracy(data.test_x, data.test_y), ternary,
+                   ternary.accuracy(data.test_x, data.test_y), lower(ternary))
+
+
+def train_digits(seed=0, progress=None):
+    """8x8 digits: Conv 16, Conv 32, pool, Gemm 10; all weights ternary, 8-bit activations. Returns Trained.
+
+    ``progress(stage, epoch, epochs, loss)`` with stage "float" or "ternary" is called after each epoch.
+    """
+    return _run(digits(), convolutional((1, 8, 8), (16, 32), 10, {2}, seed),
+                Settings(epochs=25, shift=1, seed=seed), Settings(epochs=25, rate=2e-3, shift=1, seed=seed + 100),
+                TernaryRule(zero_share=0.6), progress)
+
+
+def train_mnist(seed=0, progress=None):
+    """28x28 digits: Conv 16, pool, Conv 32, pool, Conv 32, pool, Gemm 10; all weights ternary, 75 % zeros. Returns Trained."""
+    return _run(mnist10k(), convolutional((1, 28, 28), (16, 32, 32), 10, {1, 2, 3}, seed),
+                Settings(epochs=12, shift=2, seed=seed), Settings(epochs=15, rate=2e-3, shift=2, seed=seed + 100),
+                TernaryRule(zero_share=0.75), progress)

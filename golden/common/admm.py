@@ -1,0 +1,97 @@
+"""ADMM: training towards a set that has a projection, then masked to it.
+
+    W-step: train on  loss + rho/2 * ||W - Z + U||^2       Z-step: Z = project(W + U)       U-step: U = U + W - Z
+
+from Z = project(W), U = 0. Projections are functions on arrays; this file knows none of them but pruning.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .trainer import Hooks, Settings, train
+
+__all__ = ["AdmmSettings", "AdmmState", "admm", "prune"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdmmSettings:
+    """``updates`` Z- and U-steps, each after one training run of ``train``; rho grows by ``growth`` at each update."""
+
+    updates: int = 4
+    rho: float = 1e-2
+    growth: float = 3.0
+    train: Settings = Settings(epochs=2, rate=1e-3)
+
+    def __post_init__(self):
+        if self.updates < 1:
+            raise ValueError(f"updates must be at least 1, not {self.updates}")
+        if not (self.rho > 0 and self.growth >= 1):
+            raise ValueError(f"rho must be positive and growth at least 1, not {self.rho} and {self.growth}")
+
+
+class AdmmState:
+    """Z and U of the arrays that ``project`` names, and the three steps on them."""
+
+    def __init__(self, arrays, project, rho):
+        self.project, self.rho = project, rho
+        self.z = {name: function(arrays[name]) for name, function in project.items()}
+        self.u = {name: np.zeros_like(arrays[name]) for name in project}
+
+    def penalties(self):
+        """Gradients of rho/2 * ||W - Z + U||^2, as the trainer's ``penalty`` hook."""
+        return {name: lambda w, name=name: self.rho * (w - self.z[name] + self.u[name]) for name in self.project}
+
+    def update(self, arrays):
+        """The Z-step and the U-step."""
+        for name, function in self.project.items():
+            self.z[name] = function(arrays[name] + self.u[name])
+            self.u[name] = self.u[name] + arrays[name] - self.z[name]
+
+    def residual(self, arrays):
+        """||W - Z|| / ||W||, over all arrays: falls to 0 as the weights reach the set."""
+        apart = sum(float(np.sum((arrays[name] - self.z[name]) ** 2)) for name in self.project)
+        return (apart / max(sum(float(np.sum(arrays[name] ** 2)) for name in self.project), 1e-30)) ** 0.5
+
+
+def prune(share):
+    """Projection that keeps the ceil((1 - share) * n) entries of greatest magnitude (of equal ones, the first)."""
+    if not 0 <= share < 1:
+        raise ValueError(f"share must be at least 0 and less than 1, not {share}")
+
+    def project(weights):
+        flat = weights.reshape(-1)
+        keep = np.argsort(-np.abs(flat), kind="stable")[:int(np.ceil((1 - share) * flat.size))]
+        out = np.zeros_like(flat)
+        out[keep] = flat[keep]
+        return out.reshape(weights.shape)
+    return project
+
+
+def admm(network, x, labels, project, settings, *, masks=None, retrain=None, progress=None):
+    """ADMM on the arrays that ``project`` ({name: function}) names, then the hard projection.
+
+    Returns (network, masks): the projected arrays, and where they are not zero (float32, 0 or 1). Weights that ``masks``
+    holds at zero stay there: to go on in steps (progressive ADMM), pass one call's masks to the next. With
+    ``retrain`` (Settings) the kept weights are trained on, free but for the mask.
+    """
+    masks = dict(masks or {})
+
+    def masked(name, function):
+        return (lambda w: function(w * masks[name])) if name in masks else function
+
+    project = {name: masked(name, function) for name, function in project.items()}
+    network = replace(network, arrays={name: array.astype(np.float32) for name, array in network.arrays.items()})
+    state = AdmmState(network.arrays, project, settings.rho)
+    for number in range(settings.updates):
+        # A seed of its own, or every W-step would see the batches in the same order.
+        run = replace(settings.train, seed=settings.train.seed + number)
+        network = train(network, x, labels, run, Hooks(penalty=state.penalties(), masks=masks), progress)
+        state.update(network.arrays)
+        state.rho *= settings.growth
+    projected = {name: function(network.arrays[name]) for name, function in project.items()}
+    network = replace(network, arrays={**network.arrays, **projected})
+    found = {name: (array != 0).astype(np.float32) for name, array in projected.items()}
+    if retrain:
+        network = train(network, x, labels, retrain, Hooks(masks={**masks, **found}), progress)
+    return network, {**masks, **found}

@@ -1,0 +1,117 @@
+"""Float weights to ternary ones: the TWN rule, retraining straight through it or by ADMM.
+
+Of one filter (or one layer) of n weights W:
+
+    t_i = sign(W_i) if |W_i| > Delta else 0        alpha = mean of |W_i| over t_i != 0
+    Delta = factor * mean(|W|)                     (the TWN rule, factor 0.7; 42 % zeros for Gaussian weights)
+    Delta = the ceil(zero_share * n)-th smallest |W_i|       (for a wanted share of zeros)
+
+The comparison is strict, so ties at Delta become zero and the share of zeros is at least the wanted one.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shiftwork.golden.common.admm import AdmmSettings, admm
+from shiftwork.golden.common.network import calibrate
+from shiftwork.golden.common.trainer import Hooks, Settings, refresh_statistics, train
+
+from .lower import lower
+
+__all__ = ["TernaryRule", "ternarize", "zero_shares", "lower"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TernaryRule:
+    """How a weight array becomes alpha * t."""
+
+    factor: float = 0.7                #: Delta / mean(|W|), where zero_share is None
+    zero_share: float | None = None    #: least share of zeros
+    per_filter: bool = True            #: Delta and alpha of each filter, not of the layer
+
+    def __post_init__(self):
+        if not self.factor >= 0:
+            raise ValueError(f"factor must be at least 0, not {self.factor}")
+        if self.zero_share is not None and not 0 <= self.zero_share < 1:
+            raise ValueError(f"zero_share must be at least 0 and less than 1, not {self.zero_share}")
+
+    def parts(self, weights):
+        """Ternary weights (int8, as ``weights`` (M, ...)) and alpha (M,); alpha is 0 where no weight is kept."""
+        magnitude = np.abs(weights).reshape(len(weights) if self.per_filter else 1, -1)
+        if self.zero_share is None:
+            delta = self.factor * magnitude.mean(axis=1, keepdims=True)
+        else:
+            zeros = int(np.ceil(self.zero_share * magnitude.shape[1]))
+            delta = np.partition(magnitude, zeros - 1, axis=1)[:, zeros - 1:zeros] if zeros else \
+                np.full((len(magnitude), 1), -1.0)
+        kept = magnitude > delta
+        alpha = (magnitude * kept).sum(axis=1) / np.maximum(kept.sum(axis=1), 1)
+        signs = np.sign(weights).astype(np.int8) * kept.reshape(weights.shape)
+        return signs, np.broadcast_to(alpha, len(weights)).astype(weights.dtype)
+
+    def project(self, weights):
+        """alpha * t; for a given zero share, the nearest such array in the sense of least squares."""
+        signs, alpha = self.parts(weights)
+        return signs * alpha.reshape((-1,) + (1,) * (weights.ndim - 1))
+
+
+def _on_filters(function, node):
+    """``function`` of an array (filters, ...), for arrays of ``node`` as they stand in the network."""
+    if node.op_type == "Gemm" and not node.attributes.get("transB", 0):
+        return lambda weights: np.ascontiguousarray(function(weights.T).T)
+    return function
+
+
+def _weighted(network):
+    return [node for node in network.nodes if node.op_type in ("Conv", "Gemm")]
+
+
+def zero_shares(network):
+    """Share of zero weights of each Conv and Gemm, by the node's name."""
+    return {node.name: float(np.mean(network.arrays[node.inputs[1]] == 0)) for node in _weighted(network)}
+
+
+def _steps(network):
+    """8-bit rounding of the activations that Conv and Gemm nodes read: {name: (step, least, most)}."""
+    found = {}
+    for node in _weighted(network):
+        low, high = network.ranges[node.inputs[0]]
+        found[node.inputs[0]] = (high / 127, -128, 127) if low < 0 else (high / 255, 0, 255)
+    return found
+
+
+def _keep_signs(mask):
+    def project(weights):
+        magnitude = np.abs(weights).reshape(len(weights), -1)
+        alpha = magnitude.sum(axis=1) / np.maximum(mask.reshape(len(weights), -1).sum(axis=1), 1)
+        return (np.sign(weights) * mask * alpha.reshape((-1,) + (1,) * (weights.ndim - 1))).astype(weights.dtype)
+    return project
+
+
+def ternarize(network, x, labels, settings, *, rule=None, method="straight-through", rules=None, quantize=False,
+              admm_settings=None, progress=None):
+    """``network`` retrained so that every Conv and Gemm weight array is alpha * t.
+
+    ``method`` is "straight-through" (each step computes with the projected weights, the gradient goes to the float ones) or
+    "admm" (ADMM towards the projection, its zeros then masked, and signs and alpha retrained straight through);
+    ``settings`` are those of the straight-through training. ``rules`` overrides ``rule`` for single layers, by the
+    node's name. ``quantize`` rounds activations to 8 bits while training. The result has batch statistics and
+    ``ranges`` measured on ``x``. Raises ValueError for an unknown method or layer.
+    """
+    if method not in ("straight-through", "admm"):
+        raise ValueError(f"method must be 'straight-through' or 'admm', not {method!r}")
+    nodes = _weighted(network)
+    rules = {**{node.name: rule or TernaryRule() for node in nodes}, **(rules or {})}
+    for name in rules.keys() - {node.name for node in nodes}:
+        raise ValueError(f"rules must name Conv and Gemm nodes of the network, not {name!r}")
+    project = {node.inputs[1]: _on_filters(rules[node.name].project, node) for node in nodes}
+    masks = {}
+    if method == "admm":
+        network, masks = admm(network, x, labels, project, admm_settings or AdmmSettings(), progress=progress)
+        project = {node.inputs[1]: _on_filters(
+            _keep_signs(_on_filters(np.asarray, node)(masks[node.inputs[1]])), node) for node in nodes}
+    steps = _steps(calibrate(network, x[:1000])) if quantize else {}
+    network = train(network, x, labels, settings, Hooks(project=project, masks=masks, quantize=steps), progress)
+    arrays = {**network.arrays, **{name: function(network.arrays[name]) for name, function in project.items()}}
+    return calibrate(refresh_statistics(replace(network, arrays=arrays), x), x[:1000])
