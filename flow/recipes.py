@@ -78,12 +78,13 @@ def train_digits(seed=0, progress=None):
     ``progress(stage, epoch, epochs, loss)`` with stage "float" or "ternary" is called after each epoch.
     """
     return _run(digits(), convolutional((1, 8, 8), (16, 32), 10, {2}, seed),
-                Settings(epochs=25, shift=1, seed=seed), Settings(epochs=25, rate=2e-3, shift=1, seed=seed + 100),
+                Settings(epochs=35, shift=1, seed=seed),
+                Settings(epochs=50, rate=6e-3, decay=0.0, shift=1, seed=seed + 100),
                 TernaryRule(zero_share=0.6), progress)
 
 
 def train_mnist(seed=0, progress=None):
     """28x28 digits: Conv 16, pool, Conv 32, pool, Conv 32, pool, Gemm 10; all weights ternary, 75 % zeros. Returns Trained."""
     return _run(mnist10k(), convolutional((1, 28, 28), (16, 32, 32), 10, {1, 2, 3}, seed),
-                Settings(epochs=12, shift=2, seed=seed), Settings(epochs=15, rate=2e-3, shift=2, seed=seed + 100),
+                Settings(epochs=12, shift=2, seed=seed), Settings(epochs=15, rate=6e-3, decay=0.0, shift=2, seed=seed + 100),
                 TernaryRule(zero_share=0.75), progress)
