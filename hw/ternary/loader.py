@@ -1,8 +1,7 @@
 """The program loader: takes a program packet apart, checks it and fills the memories."""
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import enum, stream, wiring
-from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 
 from ..common.stream import packet
@@ -46,6 +45,27 @@ class Expect(enum.Enum):
     COUNT = 4
     CHUNK = 5
     END = 6        # anything: the rest of a packet with an error
+
+
+class Crc32Step(wiring.Component):
+    """A step of CRC-32 by a little-endian word of four bytes: next = o where i = crc ^ word."""
+
+    i: In(32)
+    o: Out(32)
+
+    def elaborate(self, platform):
+        m = Module()
+        # The step is linear, so it is known from what becomes of each bit alone: one exclusive or for each bit of `o`.
+        images = [_divide(1 << n) for n in range(32)]
+        for n in range(32):
+            m.d.comb += self.o[n].eq(Cat(self.i[k] for k in range(32) if images[k] >> n & 1).xor())
+        return m
+
+
+def _divide(value):
+    for _ in range(32):
+        value = value >> 1 ^ (0xEDB88320 if value & 1 else 0)
+    return value
 
 
 class ProgramLoader(wiring.Component):
@@ -104,33 +124,115 @@ class ProgramLoader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config = self.config
-        chunks = {Memory.TABLE: -(-config.table_width // 32), Memory.WEIGHTS: -(-2 * config.word_width // 32)}
-        depths = {Memory.TABLE: config.table_depth, Memory.WEIGHTS: config.weight_depth}
-        most_chunks, most_depth = max(chunks.values()), max(depths.values())
+        table_chunks, weights_chunks = -(-len(self.table_data) // 32), -(-len(self.weights_data) // 32)
 
-        # Every accepted word shifts in at the top, where it is looked at in the next cycle. As words are never held
-        # there, the stream is ready whenever it is enabled; and when the last chunk is looked at, the memory word is
-        # complete, its least significant bit `chunks` words below the top.
+        # Every accepted word shifts in at the top and is looked at in the next cycle. No word is ever held there, so
+        # the stream is ready whenever it is enabled; and when the last chunk of a memory word is looked at, that word
+        # is complete, its least significant bit `chunks` words below the top.
         valid, last = Signal(), Signal()
-        words = Signal(32 * most_chunks)
+        words = Signal(32 * max(table_chunks, weights_chunks))
         word = words[-32:]
         m.d.comb += self.i.ready.eq(self.enable)
         m.d.sync += valid.eq(self.i.valid & self.i.ready)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [words.eq(Cat(words, self.i.p.data)[32:]), last.eq(self.i.p.last)]
 
-        m.submodules.crc = crc = ResetInserter(valid & last)(catalog.CRC32_ISO_HDLC(32).create())
-        m.d.comb += [crc.data.eq(word), crc.valid.eq(valid)]
+        crc = Signal(32, init=0xFFFFFFFF)
+        m.submodules.divider = divider = Crc32Step()
+        m.d.comb += divider.i.eq(crc ^ word)
+        with m.If(valid):
+            m.d.sync += crc.eq(Mux(last, crc.init, divider.o))
 
         expect = Signal(Expect)
         error = Signal(LoadError)
-        good = Signal()
-        remaining = Signal(32)
-        weights = Signal()
-        address = Signal(range(most_depth))
-        left = Signal(range(most_depth + 1))
-        chunk = Signal(range(most_chunks))
-        write = Signal()
-        ...
+        good, write = Signal(), Signal()
+        doomed = Signal()           # the word before was refused, and not the packet's last
+        fresh = valid & ~doomed
+        remaining = Signal(32)      # words before the checksum
+        unknown = Signal()          # the section is for no memory, or begins beyond any
+        weights = Signal()          # it is for the weight memory
+        address = Signal(range(max(self.config.table_depth, self.config.weight_depth) + 1))
+        left = Signal.like(address)                                        # memory words of it
+        chunk = Signal(range(max(2, table_chunks, weights_chunks)))        # chunks of the memory word to follow
+
+        checksum = (expect == Expect.SECTION) & (remaining == 0)
+        number, begin, end = word[:8], word[8:], address + word[:len(left)]
+        depth = Mux(weights, self.config.weight_depth, self.config.table_depth)
+        chunks = Mux(weights, weights_chunks - 1, table_chunks - 1)
+
+        def refuse(condition, code):
+            with m.If(condition):
+                m.d.comb += error.eq(code)
+
+        # The assignment that comes later wins: of two errors, the one with the lower code.
+        refuse(last & ~checksum & (expect != Expect.END), LoadError.TRUNCATED)
+        with m.Switch(expect):
+            with m.Case(Expect.MAGIC):
+                refuse(word != MAGIC, LoadError.MAGIC)
+            with m.Case(Expect.VERSION):
+                refuse(word[8:] != self.config.fingerprint, LoadError.GEOMETRY)
+                refuse(word[:8] != VERSION, LoadError.VERSION)
+            with m.Case(Expect.SECTION):
+                refuse(checksum & ~last, LoadError.OVERLONG)
+                refuse(checksum & (word != ~crc), LoadError.CHECKSUM)
+            with m.Case(Expect.COUNT):
+                refuse(unknown | word[len(left):].any() | (end > depth), LoadError.ADDRESS)
+                refuse(remaining == 0, LoadError.TRUNCATED)
+            with m.Case(Expect.CHUNK):
+                refuse(remaining == 0, LoadError.TRUNCATED)
+
+        with m.If(fresh):
+            m.d.sync += remaining.eq(remaining - 1)
+            with m.Switch(expect):
+                with m.Case(Expect.MAGIC):
+                    m.d.sync += expect.eq(Expect.VERSION)
+                with m.Case(Expect.VERSION):
+                    m.d.sync += expect.eq(Expect.LENGTH)
+                with m.Case(Expect.LENGTH):
+                    m.d.sync += [remaining.eq(word), expect.eq(Expect.SECTION)]
+                with m.Case(Expect.SECTION):
+                    m.d.comb += good.eq(checksum & last & (word == ~crc))
+                    m.d.sync += [
+                        unknown.eq(((number != Memory.TABLE.value) & (number != Memory.WEIGHTS.value))
+                                   | begin[len(address):].any()),
+                        weights.eq(number == Memory.WEIGHTS.value),
+                        address.eq(begin),
+                        expect.eq(Expect.COUNT),
+                    ]
+                with m.Case(Expect.COUNT):
+                    m.d.sync += [left.eq(word), chunk.eq(chunks)]
+                    m.d.sync += expect.eq(Mux(word[:len(left)].any(), Expect.CHUNK, Expect.SECTION))
+                with m.Case(Expect.CHUNK):
+                    m.d.sync += chunk.eq(chunk - 1)
+                    with m.If(chunk == 0):
+                        m.d.comb += write.eq(remaining != 0)
+                        m.d.sync += [address.eq(address + 1), left.eq(left - 1), chunk.eq(chunks)]
+                        with m.If(left == 1):
+                            m.d.sync += expect.eq(Expect.SECTION)
+        # Acting on an error a cycle late keeps the checks out of the longest path.
+        m.d.sync += doomed.eq(fresh & ~last & (error != LoadError.NONE))
+        with m.If(valid & last):
+            m.d.sync += expect.eq(Expect.MAGIC)
+        with m.Elif(doomed):
+            m.d.sync += expect.eq(Expect.END)
+
+        loaded = Signal()
+        with m.If(valid):
+            m.d.sync += loaded.eq(good)
+        m.d.sync += [
+            self.error.eq(error),
+            self.failed.eq(fresh & (error != LoadError.NONE)),
+            self.done.eq(good),
+        ]
+        m.d.comb += [
+            self.loaded.eq(loaded & ~valid),
+            self.busy.eq(valid | (expect != Expect.MAGIC)),
+            self.table_address.eq(address),
+            self.table_data.eq(words[-32 * table_chunks:]),
+            self.table_write.eq(write & ~weights),
+            self.weights_address.eq(address),
+            self.weights_data.eq(words[-32 * weights_chunks:]),
+            self.weights_write.eq(write & weights),
+        ]
+
         return m
