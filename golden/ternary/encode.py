@@ -1,0 +1,215 @@
+"""The encoder: an integer network to the program of an engine."""
+
+import enum
+
+import numpy as np
+
+from .check import EncodeError, check_network
+from .descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
+from .lanes import to_lanes
+from .layers import MIN_SHIFT, ConvLayer
+from .plan import alternate, plan_convolutions
+from .program import Memory, Program, Section
+
+__all__ = ["Order", "encode"]
+
+
+class Order(enum.Enum):
+    """In which order a convolution's non-zero weights are visited; the results are the same."""
+
+    ASCENDING = "ascending"    #: as they stand
+    PLUS_MINUS = "plus_minus"  #: all +1 first, then all -1: FAT's order, two passes over the bitmap
+
+
+def _conv_bits(weights, plan, lanes):
+    """Bitmap words of all filters, bool (M * segments * words, 2 * lanes)."""
+    filters, _, kernel_rows, kernel_columns = weights.shape
+    flat = np.zeros((filters, plan.segments, plan.words * lanes), np.int8)
+    for r in range(kernel_rows):
+        segment, row = divmod(r, plan.kernel_rows)
+        first = row * plan.window[1] * plan.channels
+        taps = weights[:, :, r].transpose(0, 2, 1).reshape(filters, -1)
+        flat[:, segment, first:first + kernel_columns * plan.channels] = taps
+    words = flat.reshape(-1, lanes)
+    return np.concatenate([words != 0, words < 0], axis=1)
+
+
+def _dense_bits(weights, lanes):
+    """Weight words, passes first, then inputs, bool (passes * K, 2 * lanes), for weights (M, K)."""
+    outputs, inputs = weights.shape
+    passes = -(-outputs // lanes)
+    full = np.zeros((passes * lanes, inputs), np.int8)
+    full[:outputs] = weights
+    words = full.reshape(passes, lanes, inputs).transpose(0, 2, 1).reshape(-1, lanes)
+    return np.concatenate([words != 0, words < 0], axis=1)
+
+
+def _scales(layer, config):
+    """Table words of the scale entries."""
+    mask = (1 << config.acc_width) - 1
+    return [int(b) & mask | int(s) << config.acc_width | int(t) - MIN_SHIFT << config.acc_width + config.scale_width
+            for b, s, t in zip(layer.bias, layer.scale, layer.shift, strict=True)]
+
+
+def _plain(values):
+    return [int(v) for v in values]
+
+
+def _rows_fields(layer, plan):
+    """Descriptor fields that write rows for the convolution ``layer``; its input block is the writer's block."""
+    (ti, tj), (top, left) = plan.input_block, layer.pads[:2]
+    out_u_row = plan.window[1] * plan.channels
+    return dict(destination=Destination.ROWS, out_base=plan.base, out_v_row=plan.channels, out_u_row=out_u_row,
+                out_u_count=plan.window[0], out_v_count=plan.window[1], out_u_step=ti * out_u_row,
+                out_v_step=tj * plan.channels, out_u_first=top % ti, out_v_first=left % tj,
+                out_a_first=top // ti, out_c_first=left // tj)
+
+
+class _Encoder:
+    """What grows while the layers are encoded one after the other."""
+
+    def __init__(self, network, config, order, images):
+        self.config, self.order = config, order
+        self.network, self.layers = network, network.layers
+        self.shapes = check_network(network, config)
+        convs = [layer for layer in self.layers if isinstance(layer, ConvLayer)]
+        self.images = config.batch if images is None else images
+        if self.images < 1 or convs and self.images != config.batch:
+            wanted = f"{config.batch}, the batch, for a network with convolutions" if convs else "at least 1"
+            raise EncodeError(f"Images must be {wanted}, not {images}")
+        self.plans = plan_convolutions(convs, network.input_shape, config) if convs else []
+        self.bits, self.weight_words = [], 0
+        self.scales, self.param_base = [], DESCRIPTOR_WORDS * (len(self.layers) + 2)
+        self.vectors = self._place_vectors()
+
+    def _place_vectors(self):
+        """First word in the vector memory of the input of each fully connected layer, by the layer's number."""
+        config, first = self.config, len(self.plans)
+        dense = self.layers[first:]
+        sizes = []
+        if dense and self.plans:
+            sizes.append(len(self.layers[first - 1].weights) * np.prod(self.plans[-1].block) * config.lanes)
+        elif dense:
+            sizes.append(-(-self._vector_size(self.network.input_shape[0]) // config.lanes) * config.lanes)
+        sizes += [self._vector_size(len(layer.weights)) for layer in dense[:-1]]
+        words = [int(-(-size // config.drain_width)) for size in sizes]
+        bases = alternate(words, config.vector_depth, config.scatter_width // config.drain_width)
+        if bases is None:
+            pairs = [a + b for a, b in zip(words, words[1:] + [0], strict=True)]
+            worst = int(np.argmax(pairs))
+            name = dense[worst].name
+            raise EncodeError(f"Vector memory must have {pairs[worst]} words (input and output of layer '{name}'), "
+                              f"not {config.vector_depth}")
+        return {first + n: base for n, base in enumerate(bases)}
+
+    def _vector_size(self, values):
+        group = self.config.scatter_width
+        return self.images * -(-values // group) * group
+
+    def _input(self):
+        config = self.config
+        if self.plans:
+            plan = self.plans[0]
+            return dict(kind=Kind.INPUT, m_count=plan.channels, i_count=plan.input_block[0],
+                        j_count=plan.input_block[1], pi_count=1, pj_count=1, **_rows_fields(self.layers[0], plan))
+        rows = -(-self._vector_size(self.network.input_shape[0]) // config.lanes)
+        return dict(kind=Kind.INPUT, m_count=rows, i_count=1, j_count=1, pi_count=1, pj_count=1,
+                    destination=Destination.VECTOR, out_base=self.vectors[0])
+
+    def _destination(self, n):
+        if n + 1 == len(self.layers):
+            return dict(destination=Destination.STREAM)
+        if n + 1 in self.vectors:
+            return dict(destination=Destination.VECTOR, out_base=self.vectors[n + 1])
+        return _rows_fields(self.layers[n + 1], self.plans[n + 1])
+
+    def _conv(self, layer, plan):
+        row, column = plan.window[1] * plan.channels, plan.channels
+        (sr, sc), (tr, tc), (ti, tj) = layer.stride, layer.pool_stride, plan.block
+        words = plan.segments * plan.words
+        fields = dict(
+            kind=Kind.CONV, plus_minus=self.order is Order.PLUS_MINUS, m_count=len(layer.weights), i_count=ti, j_count=tj,
+            pi_count=layer.pool[0], pj_count=layer.pool[1], segments=plan.segments, words=plan.words,
+            fetch_m_stride=words, fetch_seg_stride=plan.words, index_base=plan.base,
+            index_i_stride=tr * sr * row, index_j_stride=tc * sc * column, index_pi_stride=sr * row,
+            index_pj_stride=sc * column, index_seg_stride=plan.kernel_rows * row,
+            i_last_cell=(plan.pooled[0] - 1) // ti, i_last_local=(plan.pooled[0] - 1) % ti,
+            j_last_cell=(plan.pooled[1] - 1) // tj, j_last_local=(plan.pooled[1] - 1) % tj)
+        return fields, _conv_bits(layer.weights, plan, self.config.lanes)
+
+    def _dense(self, n, layer):
+        config, weights = self.config, layer.weights
+        group, cell_lanes = config.scatter_width, config.image_lanes
+        inputs = weights.shape[1]
+        if n and n == len(self.plans):
+            # Behind a convolution: lanes of one image side by side, and a segment for each row of results.
+            plan, shape = self.plans[-1], self.shapes[n - 1]
+            cells = to_lanes(weights.reshape(len(weights), *shape), plan.block, (config.grid_rows, config.grid_columns))
+            weights = cells.reshape(len(weights), -1)
+            walk = dict(segments=shape[0] * int(np.prod(plan.block)), words=cell_lanes // group,
+                        fetch_m_stride=cell_lanes // group, fetch_seg_stride=config.lanes // group,
+                        index_seg_stride=cell_lanes)
+        else:
+            words = -(-inputs // group)
+            walk = dict(segments=1, words=words, fetch_m_stride=words)
+        fields = dict(kind=Kind.DENSE, m_count=self.images, i_count=-(-len(weights) // config.lanes), j_count=1,
+                      pi_count=1, pj_count=1, fetch_base=self.vectors[n] * config.drain_width // group,
+                      index_base=self.weight_words, index_i_stride=weights.shape[1], outputs=len(weights), **walk)
+        return fields, _dense_bits(weights, config.lanes)
+
+    def _layer(self, n):
+        layer = self.layers[n]
+        if n < len(self.plans):
+            fields, bits = self._conv(layer, self.plans[n])
+            fields["fetch_base"] = self.weight_words
+        else:
+            fields, bits = self._dense(n, layer)
+        fields.update(input_signed=bool(layer.input_signed), low=int(layer.low), high=int(layer.high),
+                      param_base=self.param_base + len(self.scales), **self._destination(n))
+        self.bits.append(bits)
+        self.weight_words += len(bits)
+        self.scales += _scales(layer, self.config)
+        return fields
+
+    def _metadata(self):
+        layers = []
+        for n, layer in enumerate(self.layers):
+            positions = int(np.prod(self.plans[n].size)) * self.images if n < len(self.plans) else self.images
+            layers.append({"name": layer.name, "kind": "conv" if n < len(self.plans) else "dense",
+                           "outputs": len(layer.weights), "positions": positions, "weights": int(layer.weights.size),
+                           "non_zeros": int(np.count_nonzero(layer.weights)), "weight_words": len(self.bits[n])})
+        return {"input_shape": _plain(self.network.input_shape), "input_scale": float(self.network.input_scale),
+                "input_signed": bool(self.layers[0].input_signed),
+                "input_block": _plain(self.plans[0].input_block) if self.plans else None,
+                "output_shape": _plain(self.shapes[-1]), "output_scale": float(self.network.output_scale),
+                "output_block": _plain(self.plans[-1].block) if len(self.plans) == len(self.layers) else None,
+                "images": int(self.images), "order": self.order.value, "layers": layers}
+
+    def program(self):
+        config, table = self.config, []
+        for name, fields in [("the input", self._input())] + [
+                (f"layer '{layer.name}'", self._layer(n)) for n, layer in enumerate(self.layers)]:
+            try:
+                table += Descriptor(**fields).to_words()
+            except ValueError as error:
+                raise EncodeError(f"Descriptor of {name}: {error}") from None
+        table += Descriptor(kind=Kind.END).to_words() + self.scales
+        for what, needed, depth in (("Weight memory", self.weight_words, config.weight_depth),
+                                    ("Table", len(table), config.table_depth)):
+            if needed > depth:
+                raise EncodeError(f"{what} must have {needed} words, not {depth}")
+        table_bits = (np.array(table, np.uint64)[:, None] >> np.arange(config.table_width, dtype=np.uint64) & 1) != 0
+        return Program(config, (Section.from_bits(Memory.TABLE, 0, table_bits),
+                                Section.from_bits(Memory.WEIGHTS, 0, np.concatenate(self.bits))), self._metadata())
+
+
+def encode(network, config, order=Order.ASCENDING, images=None):
+    """The Program of ``network`` for an engine of ``config``.
+
+    ``images`` of a batch may be chosen for a network of fully connected layers only; otherwise, and by default, it is
+    ``config.batch``. Raises EncodeError (a ValueError) with a sentence that names the layer and what is needed and
+    available, where the network does not fit the engine.
+    """
+    if order not in list(Order):
+        raise EncodeError(f"Order must be one of {', '.join(map(str, Order))}, not {order!r}")
+    return _Encoder(network, config, order, images).program()
