@@ -1,0 +1,119 @@
+"""The ternary engine with buses: AXI4-Stream for data, AXI4-Lite for control."""
+
+from amaranth.back import verilog
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..common.axi import AxiLite, bus_members
+from .loader import MAGIC, VERSION
+
+__all__ = ["TernaryTop", "emit"]
+
+CONTROL = 0x10
+"""Address of the one register that is written."""
+
+
+class TernaryTop(wiring.Component):
+    """`TernaryEngine` behind the ports and registers of docs/engines/ternary-machine.md, "Ports".
+
+    Parameters
+    ----------
+    config : TernaryConfig
+    engine : component
+        What stands behind the buses, of `TernaryEngine`'s interface; a ``TernaryEngine(config)`` unless given.
+
+    Members
+    -------
+    s_axis_program_*, s_axis_input_*, m_axis_output_*, s_axil_*
+        The buses, signal by signal.
+
+    Timing: streams pass through unchanged, in the same cycle. Registers take the cycles of `AxiLite`; a start or a
+    clear reaches the engine one cycle before the write is answered.
+    """
+
+    def __init__(self, config, *, engine=None):
+        if engine is None:
+            # Only here, so that the buses can be tested with any engine.
+            from .engine import TernaryEngine
+            engine = TernaryEngine(config)
+        self.config = config
+        self.engine = engine
+        super().__init__({
+            **_stream_members("s_axis_program_", 32, In),
+            **_stream_members("s_axis_input_", 8 * config.drain_width, In),
+            **_stream_members("m_axis_output_", 16 * config.drain_width, Out),
+            **bus_members(8, prefix="s_axil_"),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.engine = engine = self.engine
+        m.submodules.registers = registers = AxiLite(8)
+
+        for prefix, port in ("s_axis_program_", engine.i_program), ("s_axis_input_", engine.i):
+            m.d.comb += [
+                port.p.data.eq(getattr(self, f"{prefix}tdata")),
+                port.p.last.eq(getattr(self, f"{prefix}tlast")),
+                port.valid.eq(getattr(self, f"{prefix}tvalid")),
+                getattr(self, f"{prefix}tready").eq(port.ready),
+            ]
+        m.d.comb += [
+            self.m_axis_output_tdata.eq(engine.o.p.data),
+            self.m_axis_output_tlast.eq(engine.o.p.last),
+            self.m_axis_output_tvalid.eq(engine.o.valid),
+            engine.o.ready.eq(self.m_axis_output_tready),
+        ]
+        for name, member in bus_members(8).items():
+            outer, inner = getattr(self, f"s_axil_{name}"), getattr(registers, name)
+            m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
+
+        batches = Signal(32)
+        with m.If(engine.o.valid & engine.o.ready & engine.o.p.last):
+            m.d.sync += batches.eq(batches + 1)
+
+        m.d.comb += registers.read_error.eq(1)
+        with m.Switch(registers.read_address):
+            for address, value in self._registers(batches):
+                with m.Case(address):
+                    m.d.comb += [registers.read_data.eq(value), registers.read_error.eq(0)]
+
+        control = registers.write_address == CONTROL
+        m.d.comb += [
+            registers.write_error.eq(~control),
+            engine.start.eq(control & registers.write_enable & registers.write_data[0]),
+            engine.clear.eq(control & registers.write_enable & registers.write_data[1]),
+        ]
+
+        return m
+
+    def _registers(self, batches):
+        """(address, what is read there) of each register."""
+        config, engine = self.config, self.engine
+        return [
+            (0x00, MAGIC),
+            (0x04, VERSION | config.fingerprint << 8),
+            (0x08, config.lanes | config.grid_rows << 16 | config.grid_columns << 24),
+            (0x0C, config.drain_width | config.scatter_width << 8 | config.acc_width << 16
+                   | config.scale_width << 24),
+            (CONTROL, 0),
+            (0x14, Cat(engine.busy, engine.loaded, Const(0, 2), engine.error, engine.layer)),
+            (0x18, engine.load_cycles),
+            (0x1C, engine.run_cycles),
+            (0x20, batches),
+            (0x24, config.row_depth),
+            (0x28, config.weight_depth),
+            (0x2C, config.table_depth),
+            (0x30, config.vector_depth),
+        ]
+
+
+def _stream_members(prefix, width, flow):
+    back = Out if flow == In else In
+    return {f"{prefix}tdata": flow(width), f"{prefix}tvalid": flow(1), f"{prefix}tready": back(1),
+            f"{prefix}tlast": flow(1)}
+
+
+def emit(config):
+    """Verilog of ``TernaryTop(config)``, module ``shiftwork_ternary``; the same text for the same config."""
+    return verilog.convert(TernaryTop(config), name="shiftwork_ternary", emit_src=False, strip_internal_attrs=True)
