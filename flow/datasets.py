@@ -35,17 +35,19 @@ def digits():
 def mnist10k(path=None):
     """28x28 handwritten digits, 10,000 of MNIST: the first 8,000 to train on, 2,000 held out.
 
-    ``path`` is the file mnist10k.npz; without it, the one in the folder that the environment variable SHIFTWORK_DATA names, or
-    in shared/data beside the repository. Raises FileNotFoundError where there is none, ValueError for another file.
+    ``path`` is the file mnist10k.npz; without it, the one in the folder that the environment variable
+    SHIFTWORK_DATA names, or in shared/data beside the repository. Raises FileNotFoundError where there is
+    none, ValueError for another file.
     """
     if path is None:
         beside = Path(__file__).resolve().parents[2] / "shared" / "data"
         path = Path(os.environ.get("SHIFTWORK_DATA", beside)) / "mnist10k.npz"
     if not Path(path).is_file():
-        raise FileNotFoundError(f"MNIST must be at {path}, not absent (set SHIFTWORK_DATA to the folder of mnist10k.npz)")
+        raise FileNotFoundError(f"MNIST file must be {path}, not absent (SHIFTWORK_DATA may name its folder)")
     with np.load(path, allow_pickle=False) as archive:
         if not {"images", "labels"} <= set(archive.files) or archive["images"].shape != (10_000, 28, 28):
-            raise ValueError(f"{path} must hold images (10000, 28, 28) and labels, not {sorted(archive.files)}")
+            raise ValueError(f"{path} must hold images (10000, 28, 28) and labels, "
+                             f"not {sorted(archive.files)}")
         x = (archive["images"] / np.float32(255)).astype(np.float32)[:, None]
         y = archive["labels"].astype(np.int64)
     return Dataset("mnist10k", x[:8000], y[:8000], x[8000:], y[8000:])

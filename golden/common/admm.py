@@ -1,11 +1,12 @@
 """ADMM: training towards a set that has a projection, then masked to it.
 
-    W-step: train on  loss + rho/2 * ||W - Z + U||^2       Z-step: Z = project(W + U)       U-step: U = U + W - Z
+    W-step: train on  loss + rho/2 * ||W - Z + U||^2     Z-step: Z = project(W + U)     U-step: U = U + W - Z
 
 from Z = project(W), U = 0. Projections are functions on arrays; this file knows none of them but pruning.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,7 @@ __all__ = ["AdmmSettings", "AdmmState", "admm", "prune"]
 
 @dataclass(frozen=True, kw_only=True)
 class AdmmSettings:
-    """``updates`` Z- and U-steps, each after one training run of ``train``; rho grows by ``growth`` at each update."""
+    """``updates`` times a W-step (one run of ``train``), a Z- and a U-step, and rho grows by ``growth``."""
 
     updates: int = 4
     rho: float = 1e-2
@@ -40,13 +41,21 @@ class AdmmState:
 
     def penalties(self):
         """Gradients of rho/2 * ||W - Z + U||^2, as the trainer's ``penalty`` hook."""
-        return {name: lambda w, name=name: self.rho * (w - self.z[name] + self.u[name]) for name in self.project}
+        return {name: partial(self._penalty, name) for name in self.project}
+
+    def _penalty(self, name, weights):
+        return self.rho * (weights - self.z[name] + self.u[name])
 
     def update(self, arrays):
         """The Z-step and the U-step."""
         for name, function in self.project.items():
             self.z[name] = function(arrays[name] + self.u[name])
             self.u[name] = self.u[name] + arrays[name] - self.z[name]
+
+    def raise_rho(self, factor):
+        """rho times ``factor``; U, the multiplier divided by rho, shrinks by it."""
+        self.rho *= factor
+        self.u = {name: u / u.dtype.type(factor) for name, u in self.u.items()}
 
     def residual(self, arrays):
         """||W - Z|| / ||W||, over all arrays: falls to 0 as the weights reach the set."""
@@ -55,7 +64,7 @@ class AdmmState:
 
 
 def prune(share):
-    """Projection that keeps the ceil((1 - share) * n) entries of greatest magnitude (of equal ones, the first)."""
+    """Projection that keeps the ceil((1 - share) * n) entries of greatest magnitude (the first of equals)."""
     if not 0 <= share < 1:
         raise ValueError(f"share must be at least 0 and less than 1, not {share}")
 
@@ -71,9 +80,9 @@ def prune(share):
 def admm(network, x, labels, project, settings, *, masks=None, retrain=None, progress=None):
     """ADMM on the arrays that ``project`` ({name: function}) names, then the hard projection.
 
-    Returns (network, masks): the projected arrays, and where they are not zero (float32, 0 or 1). Weights that ``masks``
-    holds at zero stay there: to go on in steps (progressive ADMM), pass one call's masks to the next. With
-    ``retrain`` (Settings) the kept weights are trained on, free but for the mask.
+    Returns (network, masks): the projected arrays, and where they are not zero (float32, 0 or 1). Weights
+    that ``masks`` holds at zero stay there: to go on in steps (progressive ADMM), pass one call's masks to
+    the next. With ``retrain`` (Settings) the kept weights are trained on, free but for the mask.
     """
     masks = dict(masks or {})
 
@@ -81,14 +90,14 @@ def admm(network, x, labels, project, settings, *, masks=None, retrain=None, pro
         return (lambda w: function(w * masks[name])) if name in masks else function
 
     project = {name: masked(name, function) for name, function in project.items()}
-    network = replace(network, arrays={name: array.astype(np.float32) for name, array in network.arrays.items()})
-    state = AdmmState(network.arrays, project, settings.rho)
+    start = {name: network.arrays[name].astype(np.float32) for name in project}
+    state = AdmmState(start, project, settings.rho)
     for number in range(settings.updates):
         # A seed of its own, or every W-step would see the batches in the same order.
         run = replace(settings.train, seed=settings.train.seed + number)
         network = train(network, x, labels, run, Hooks(penalty=state.penalties(), masks=masks), progress)
         state.update(network.arrays)
-        state.rho *= settings.growth
+        state.raise_rho(settings.growth)
     projected = {name: function(network.arrays[name]) for name, function in project.items()}
     network = replace(network, arrays={**network.arrays, **projected})
     found = {name: (array != 0).astype(np.float32) for name, array in projected.items()}

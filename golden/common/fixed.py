@@ -12,10 +12,10 @@ def requantize(acc, bias, scale, shift, low, high):
 
         -1/2 < requantize(...) - (acc + bias) * scale / 2 ** shift <= 1/2      (before the clamp)
 
-    Arguments are integers or integer arrays that broadcast; the result is int64 of the broadcast shape.
-    With ``acc`` and ``bias`` of A bits (two's complement), ``scale`` of S bits (unsigned) and shift <= F the value
-    before the shift needs max(A + 1 + S, F) + 1 bits: 50 for the widest engine (A = 32, S = 16, F = 23), so int64
-    never wraps.
+    Arguments are integers or integer arrays that broadcast; the result is int64 of the broadcast shape. With
+    ``acc`` and ``bias`` of A bits (two's complement), ``scale`` of S bits (unsigned) and shift <= F the value
+    before the shift needs max(A + 1 + S, F) + 1 bits: 50 for the widest engine (A = 32, S = 16, F = 23), so
+    int64 never wraps.
 
     Raises ValueError for a shift outside 1..31, a negative scale, or low > high; TypeError for non-integers.
     """
@@ -43,8 +43,8 @@ def normalize_scale(factor, width, min_shift, max_shift):
 
         |mantissa / 2 ** shift - factor| <= 2 ** (-shift - 1)
 
-    which is a relative error of at most 2 ** -width, unless the shift stopped at max_shift (a small factor then
-    rounds to fewer bits, and to 0 below 2 ** (-max_shift - 1)). Raises ValueError where the factor needs
+    which is a relative error of at most 2 ** -width, unless the shift stopped at max_shift (a small factor
+    then rounds to fewer bits, and to 0 below 2 ** (-max_shift - 1)). Raises ValueError where the factor needs
     a shift below min_shift.
     """
     for shift in range(max_shift, min_shift - 1, -1):

@@ -5,15 +5,17 @@ import numpy as np
 __all__ = ["infer_shapes", "OPERATORS"]
 
 OPERATORS = {
-    "Conv": (2, 3, {"kernel_shape", "strides", "pads"}, {"group": 1, "dilations": (1, 1), "auto_pad": "NOTSET"}),
+    "Conv": (2, 3, {"kernel_shape", "strides", "pads"},
+             {"group": 1, "dilations": (1, 1), "auto_pad": "NOTSET"}),
     "Gemm": (2, 3, {"transB"}, {"transA": 0, "alpha": 1.0, "beta": 1.0}),
     "MaxPool": (1, 1, {"kernel_shape", "strides"},
-                {"pads": (0, 0, 0, 0), "dilations": (1, 1), "auto_pad": "NOTSET", "ceil_mode": 0, "storage_order": 0}),
+                {"pads": (0, 0, 0, 0), "dilations": (1, 1), "auto_pad": "NOTSET", "ceil_mode": 0,
+                 "storage_order": 0}),
     "BatchNormalization": (5, 5, {"epsilon", "momentum"}, {"training_mode": 0, "spatial": 1}),
     "Relu": (1, 1, set(), {}),
     "Flatten": (1, 1, set(), {"axis": 1}),
 }
-"""Of each operator: least and greatest number of inputs, attributes it may have, attributes with one allowed value."""
+"""Of each operator: least and greatest number of inputs, free attributes, those with one allowed value."""
 
 
 def _check_attributes(where, node):
@@ -23,14 +25,15 @@ def _check_attributes(where, node):
             if value != fixed[name]:
                 raise ValueError(f"{where} attribute {name} must be {fixed[name]}, not {value}")
         elif name not in free:
-            raise ValueError(f"{where} attribute must be one of {', '.join(sorted(free | set(fixed))) or 'none'}, "
-                             f"not {name}")
+            known = ", ".join(sorted(free | set(fixed))) or "none at all"
+            raise ValueError(f"{where} attributes must be {known}, not {name}")
     for name, count, least in (("kernel_shape", 2, 1), ("strides", 2, 1), ("pads", 4, 0)):
         value = node.attributes.get(name)
         if value is not None and name in free and not (
                 isinstance(value, tuple) and len(value) == count
                 and all(type(v) is int and v >= least for v in value)):
-            raise ValueError(f"{where} attribute {name} must be {count} integers of at least {least}, not {value}")
+            raise ValueError(f"{where} attribute {name} must be {count} integers of at least {least}, "
+                             f"not {value}")
     if node.attributes.get("transB", 0) not in (0, 1):
         raise ValueError(f"{where} attribute transB must be 0 or 1, not {node.attributes['transB']}")
     for name in ("epsilon", "momentum"):

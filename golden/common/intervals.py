@@ -12,9 +12,9 @@ def dot_interval(weights, low, high):
 
         [ sum_i min(0, w_i * low, w_i * high),  sum_i max(0, w_i * low, w_i * high) ]
 
-    and both ends are reached (by the subset of the negative, of the positive terms). ``weights`` is an integer array
-    (M, ...); returns two int64 arrays (M,). For ternary weights with p ones and n minus ones and x in 0..255
-    this is [-255 * n, 255 * p].
+    and both ends are reached (by the subset of the negative, of the positive terms). ``weights`` is an
+    integer array (M, ...); returns two int64 arrays (M,). For ternary weights with p ones and n minus ones
+    and x in 0..255 this is [-255 * n, 255 * p].
     """
     if low > high:
         raise ValueError(f"low must be at most high {high}, not {low}")

@@ -1,8 +1,8 @@
 """Float layers, forward and backward, batch last.
 
-Inside, an activation of N images is an array (C, H, W, N) or (K, N): with the batch as the last axis patches are copied
-in long runs, Flatten is a reshape in (channel, row, column) order, and channels are always axis 0. All functions
-keep the dtype they are given. ``forward(node, arrays, x, training)`` returns (y, cache);
+Inside, an activation of N images is an array (C, H, W, N) or (K, N): with the batch as the last axis patches
+are copied in long runs, Flatten is a reshape in (channel, row, column) order, and channels are always axis 0.
+All functions keep the dtype they are given. ``forward(node, arrays, x, training)`` returns (y, cache);
 ``backward(node, arrays, dy, cache)`` returns (dx, {tensor name: gradient}).
 """
 
@@ -146,14 +146,14 @@ def _flatten_backward(node, arrays, dy, shape):
     return dy.reshape(shape), {}
 
 
-FORWARD = {"Conv": _conv, "Gemm": _gemm, "BatchNormalization": _batch_norm, "Relu": _relu, "MaxPool": _max_pool,
-           "Flatten": _flatten}
+FORWARD = {"Conv": _conv, "Gemm": _gemm, "BatchNormalization": _batch_norm, "Relu": _relu,
+           "MaxPool": _max_pool, "Flatten": _flatten}
 BACKWARD = {"Conv": _conv_backward, "Gemm": _gemm_backward, "BatchNormalization": _batch_norm_backward,
             "Relu": _relu_backward, "MaxPool": _max_pool_backward, "Flatten": _flatten_backward}
 
 
 def softmax_cross_entropy(logits, labels):
-    """Mean of -log softmax(logits)[label] over the batch; logits (K, N). Returns (loss, gradient of logits)."""
+    """Mean of -log softmax(logits)[label] over the batch; logits (K, N). Returns (loss, its gradient)."""
     shifted = logits - logits.max(axis=0)
     exponential = np.exp(shifted)
     total = exponential.sum(axis=0)

@@ -1,6 +1,7 @@
 """The network format: a small graph in ONNX's words, and its arrays, in one npz file.
 
-The file holds one JSON string, ``graph``, and one array for each initializer, under the tensor's name (never pickled):
+The file holds one JSON string, ``graph``, and one array for each initializer, under the tensor's name (never
+pickled):
 
     {"format": "shiftwork-network", "version": 1,
      "input": {"name": "x", "shape": [1, 8, 8]}, "output": "logits",
@@ -8,14 +9,15 @@ The file holds one JSON string, ``graph``, and one array for each initializer, u
                 "attributes": {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1, 1, 1, 1]}}, ...],
      "ranges": {"x": [0, 1], ...}}
 
-Operators, their inputs and their attributes are ONNX's (pads are top, left, bottom, right); nodes stand in the order of
-computation. ``ranges`` is optional: of an activation, the clip range (low, high) that 8 bits should cover; low is 0
-where it is never negative.
+Operators, their inputs and their attributes are ONNX's (pads are top, left, bottom, right); nodes stand in
+the order of computation. ``ranges`` is optional: of an activation, the clip range (low, high) that 8 bits
+should cover; low is 0 where it is never negative.
 """
 
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import BytesIO
@@ -33,13 +35,22 @@ FORMAT, VERSION = "shiftwork-network", 1
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One operation: ``outputs = op_type(inputs)``; the first input is the activation, the others are arrays."""
+    """One operation: ``outputs = op_type(inputs)``; the first input is an activation, others are arrays."""
 
     op_type: str
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: dict = field(default_factory=dict)   #: ONNX's names; lists are tuples
+    attributes: dict = field(default_factory=dict)   #: ONNX's names; lists become tuples
+
+    def __post_init__(self):
+        for name in ("inputs", "outputs"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for value in (self.op_type, self.name, *self.inputs, *self.outputs):
+            if not isinstance(value, str):
+                raise ValueError(f"node's op_type, name, inputs and outputs must be strings, not {value!r}")
+        attributes = {k: tuple(v) if isinstance(v, list) else v for k, v in self.attributes.items()}
+        object.__setattr__(self, "attributes", attributes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +68,7 @@ class Network:
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self):
-        self.shapes   # noqa: B018 (computing the shapes is the check)
+        infer_shapes(self)
 
     @cached_property
     def shapes(self):
@@ -68,7 +79,7 @@ class Network:
         """All activations of ``x`` (N, ...), float32, by name: arrays (..., N), the batch last."""
         x = np.asarray(x, np.float32)
         if x.shape[1:] != tuple(self.input_shape):
-            raise ValueError(f"input must have shape (N, {', '.join(map(str, self.input_shape))}), not {x.shape}")
+            raise ValueError(f"input must be of shape (N, {str(tuple(self.input_shape))[1:]}, not {x.shape}")
         arrays = {name: array.astype(np.float32) for name, array in self.arrays.items()}
         values = {self.input_name: np.ascontiguousarray(np.moveaxis(x, 0, -1))}
         for node in self.nodes:
@@ -76,7 +87,7 @@ class Network:
         return values
 
     def forward(self, x, batch=256):
-        """The float reference: output (N, ...) of ``x`` (N, C, H, W) or (N, K), float32, ``batch`` images at a time."""
+        """The float reference: output (N, ...) of ``x`` (N, C, H, W) or (N, K), float32, in batches."""
         parts = [self.activations(x[n:n + batch])[self.output_name] for n in range(0, max(len(x), 1), batch)]
         return np.concatenate([np.moveaxis(part, -1, 0) for part in parts])
 
@@ -94,7 +105,7 @@ def _graph_json(network):
 
 
 def save(network, path):
-    """Writes ``network`` to ``path``; the same network gives the same bytes, and ``path`` appears whole or not at all."""
+    """Writes ``network`` to ``path``: same network, same bytes; the file appears whole or not."""
     if "graph" in network.arrays:
         raise ValueError("array name must not be 'graph', the name of the file's description")
     entries = {"graph": np.array(_graph_json(network)), **network.arrays}
@@ -103,23 +114,27 @@ def save(network, path):
     with zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(entries):
             buffer = BytesIO()
-            np.lib.format.write_array(buffer, np.ascontiguousarray(entries[name]).reshape(entries[name].shape),
-                                      allow_pickle=False)
+            np.lib.format.write_array(buffer, np.array(entries[name], order="C"), allow_pickle=False)
             # A fixed date: zip entries carry the time of writing otherwise.
-            archive.writestr(zipfile.ZipInfo(name + ".npy", date_time=(1980, 1, 1, 0, 0, 0)), buffer.getvalue())
+            entry = zipfile.ZipInfo(name + ".npy", date_time=(1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, buffer.getvalue())
     os.replace(beside, path)
 
 
 def _read(path):
+    if not Path(path).exists():
+        raise FileNotFoundError(f"network file {path} must exist, not be absent")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"network file {path} must be an npz archive, not another kind of file")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("not an archive")
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"network file {path} must be an npz of plain arrays, not something else ({error})") from None
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"network file {path} must hold plain arrays, not others ({error})") from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"network file {path} must hold plain arrays, not the entry {name!r}")
+    return arrays
 
 
 def load(path):
@@ -136,16 +151,15 @@ def load(path):
     except (json.JSONDecodeError, AttributeError) as error:
         raise ValueError(f"graph of {path} must be a JSON object, not something else ({error})") from None
     if found != (FORMAT, VERSION):
-        raise ValueError(f"graph of {path} must be {FORMAT} version {VERSION}, not {found[0]} version {found[1]}")
+        raise ValueError(f"graph of {path} must be {FORMAT} version {VERSION}, "
+                         f"not {found[0]} version {found[1]}")
     try:
-        nodes = tuple(Node(op_type=n["op_type"], name=n["name"], inputs=tuple(n["inputs"]),
-                           outputs=tuple(n["outputs"]),
-                           attributes={k: tuple(v) if isinstance(v, list) else v
-                                       for k, v in n.get("attributes", {}).items()}) for n in graph["nodes"])
+        nodes = tuple(Node(op_type=n["op_type"], name=n["name"], inputs=n["inputs"], outputs=n["outputs"],
+                           attributes=n.get("attributes", {})) for n in graph["nodes"])
         settings = {"input_shape": tuple(graph["input"]["shape"]), "input_name": graph["input"]["name"],
                     "output_name": graph["output"],
                     "ranges": {k: (float(v[0]), float(v[1])) for k, v in graph.get("ranges", {}).items()}}
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"graph of {path} must have input, output and nodes as documented, "
                          f"not miss or misshape {error}") from None
     return Network(nodes=nodes, arrays=arrays, **settings)
@@ -169,7 +183,7 @@ def _clip_range(values, bits):
 def calibrate(network, x, bits=8):
     """``network`` with ``ranges`` of all activations measured on ``x`` (N, ...).
 
-    An activation's range is the one of least mean squared quantization error (see docs/decisions); the input's is its exact
+    An activation's range is the one of least mean squared quantization error; the input's is its exact
     range, or the one the network already has.
     """
     ranges = {}

@@ -8,10 +8,10 @@ __all__ = ["Adam", "cosine_rate", "shift_images"]
 
 
 class Adam:
-    """Adam with decoupled weight decay, in place on a dictionary of arrays.
+    """Adam, in place on a dictionary of arrays, with decoupled weight decay on those of rank 2 and more.
 
         m = b1*m + (1-b1)*g    v = b2*v + (1-b2)*g^2
-        w -= rate * (m / (1-b1^t) / (sqrt(v / (1-b2^t)) + 1e-8) + decay * w)        (decay: arrays of rank 2 and more)
+        w -= rate * (m / (1-b1^t) / (sqrt(v / (1-b2^t)) + 1e-8) + decay * w)
     """
 
     def __init__(self, decay=0.0, b1=0.9, b2=0.999):
@@ -38,8 +38,9 @@ def cosine_rate(rate, step, steps, floor=0.01):
 
 
 def shift_images(x, most, rng):
-    """Each image of ``x`` (N, C, H, W) moved by -most..most rows and columns (uniform, from ``rng``), zeros behind it."""
+    """Each image of ``x`` (N, C, H, W) moved by -most..most rows and columns, uniform from ``rng``."""
     padded = np.pad(x, ((0, 0), (0, 0), (most, most), (most, most)))
     height, width = x.shape[2:]
     offsets = rng.integers(0, 2 * most + 1, (len(x), 2))
-    return np.stack([image[:, r:r + height, s:s + width] for image, (r, s) in zip(padded, offsets, strict=True)])
+    return np.stack([image[:, r:r + height, s:s + width]
+                     for image, (r, s) in zip(padded, offsets, strict=True)])

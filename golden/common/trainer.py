@@ -1,4 +1,4 @@
-"""A small float trainer: softmax cross entropy, Adam, cosine rate; hooks for whatever compresses while training."""
+"""A small float trainer: softmax cross entropy, Adam, cosine rate, hooks for compression."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -32,8 +32,8 @@ class Settings:
 class Hooks:
     """What may happen to the arrays while they are trained; each dictionary goes by the array's name.
 
-    * ``project``: functions w -> w' whose result the network computes with, while the gradient goes to w as if the function
-      were the identity (straight through).
+    * ``project``: functions w -> w' whose result the network computes with, while the gradient goes to w as
+      if the function were the identity (straight through).
     * ``penalty``: functions w -> gradient of a term that is added to the loss.
     * ``masks``: arrays of 0 and 1 that weights are multiplied with after each step.
     * ``quantize``: activations that are rounded to steps: {name: (step, least, most)} in integers.
@@ -50,8 +50,8 @@ class Hooks:
 def gradients(network, arrays, x, labels, quantize=None):
     """Loss of one batch, its gradient by every trained array, and the batch statistics.
 
-    ``x`` is (..., N), the batch last, as in ``layers``. Returns (loss, {name: gradient}, {BatchNormalization node's
-    name: (mean, variance)}). Rounded activations pass the gradient where they are not clipped.
+    ``x`` is (..., N), the batch last, as in ``layers``. Returns (loss, {name: gradient}, {BatchNormalization
+    node's name: (mean, variance)}). Rounded activations pass the gradient where they are not clipped.
     """
     quantize = quantize or {}
     values, caches, inside, statistics = {network.input_name: x}, {}, {}, {}
@@ -104,10 +104,11 @@ def refresh_statistics(network, x, batch=512):
 
 
 def train(network, x, labels, settings, hooks=None, progress=None):
-    """A trained copy of ``network``: softmax cross entropy on ``x`` (N, C, H, W) or (N, K) and ``labels`` (N,).
+    """A trained copy of ``network``: softmax cross entropy on ``x`` (N, C, H, W) or (N, K), ``labels`` (N,).
 
-    ``progress(epoch, epochs, loss)`` is called after each epoch. The result holds the float arrays (``hooks.project`` is
-    not applied to them). Same arguments, same result. Raises ValueError where x and labels differ in number.
+    ``progress(epoch, epochs, loss)`` is called after each epoch. The result holds the float arrays
+    (``hooks.project`` is not applied to them). Same arguments, same result. Raises ValueError where x and
+    labels differ in number.
     """
     hooks = hooks or Hooks()
     if len(x) != len(labels) or len(x) < settings.batch:

@@ -12,10 +12,9 @@ The comparison is strict, so ties at Delta become zero and the share of zeros is
 from dataclasses import dataclass, replace
 
 import numpy as np
-
 from shiftwork.golden.common.admm import AdmmSettings, admm
 from shiftwork.golden.common.network import calibrate
-from shiftwork.golden.common.trainer import Hooks, Settings, refresh_statistics, train
+from shiftwork.golden.common.trainer import Hooks, refresh_statistics, train
 
 from .lower import lower
 
@@ -37,7 +36,7 @@ class TernaryRule:
             raise ValueError(f"zero_share must be at least 0 and less than 1, not {self.zero_share}")
 
     def parts(self, weights):
-        """Ternary weights (int8, as ``weights`` (M, ...)) and alpha (M,); alpha is 0 where no weight is kept."""
+        """Ternary weights (int8, as ``weights`` (M, ...)) and alpha (M,), 0 where no weight is kept."""
         magnitude = np.abs(weights).reshape(len(weights) if self.per_filter else 1, -1)
         if self.zero_share is None:
             delta = self.factor * magnitude.mean(axis=1, keepdims=True)
@@ -56,11 +55,13 @@ class TernaryRule:
         return signs * alpha.reshape((-1,) + (1,) * (weights.ndim - 1))
 
 
+def _turned(node):
+    return node.op_type == "Gemm" and not node.attributes.get("transB", 0)
+
+
 def _on_filters(function, node):
     """``function`` of an array (filters, ...), for arrays of ``node`` as they stand in the network."""
-    if node.op_type == "Gemm" and not node.attributes.get("transB", 0):
-        return lambda weights: np.ascontiguousarray(function(weights.T).T)
-    return function
+    return (lambda weights: np.ascontiguousarray(function(weights.T).T)) if _turned(node) else function
 
 
 def _weighted(network):
@@ -81,23 +82,27 @@ def _steps(network):
     return found
 
 
-def _keep_signs(mask):
+def _keep_zeros(mask):
+    """Projection to alpha * t with t zero exactly where ``mask`` is."""
+    kept = np.maximum(mask.reshape(len(mask), -1).sum(axis=1), 1)
+
     def project(weights):
-        magnitude = np.abs(weights).reshape(len(weights), -1)
-        alpha = magnitude.sum(axis=1) / np.maximum(mask.reshape(len(weights), -1).sum(axis=1), 1)
-        return (np.sign(weights) * mask * alpha.reshape((-1,) + (1,) * (weights.ndim - 1))).astype(weights.dtype)
+        alpha = np.abs(weights * mask).reshape(len(mask), -1).sum(axis=1) / kept
+        signs = np.where(weights < 0, -mask, mask)
+        return (signs * alpha.reshape((-1,) + (1,) * (weights.ndim - 1))).astype(weights.dtype)
     return project
 
 
-def ternarize(network, x, labels, settings, *, rule=None, method="straight-through", rules=None, quantize=False,
-              admm_settings=None, progress=None):
+def ternarize(network, x, labels, settings, *, rule=None, rules=None, method="straight-through",
+              quantize=False, admm_settings=None, progress=None):
     """``network`` retrained so that every Conv and Gemm weight array is alpha * t.
 
-    ``method`` is "straight-through" (each step computes with the projected weights, the gradient goes to the float ones) or
-    "admm" (ADMM towards the projection, its zeros then masked, and signs and alpha retrained straight through);
-    ``settings`` are those of the straight-through training. ``rules`` overrides ``rule`` for single layers, by the
-    node's name. ``quantize`` rounds activations to 8 bits while training. The result has batch statistics and
-    ``ranges`` measured on ``x``. Raises ValueError for an unknown method or layer.
+    ``method`` is "straight-through" (each step computes with the projected weights, the gradient goes to the
+    float ones) or "admm" (ADMM towards the projection, its zeros then masked, and signs and alpha retrained
+    straight through); ``settings`` are those of the straight-through training. ``rules`` overrides ``rule``
+    for single layers, by the node's name. ``quantize`` rounds activations to 8 bits while training. The
+    result has batch statistics and ``ranges`` measured on ``x``. Raises ValueError for an unknown method or
+    layer.
     """
     if method not in ("straight-through", "admm"):
         raise ValueError(f"method must be 'straight-through' or 'admm', not {method!r}")
@@ -109,9 +114,12 @@ def ternarize(network, x, labels, settings, *, rule=None, method="straight-throu
     masks = {}
     if method == "admm":
         network, masks = admm(network, x, labels, project, admm_settings or AdmmSettings(), progress=progress)
-        project = {node.inputs[1]: _on_filters(
-            _keep_signs(_on_filters(np.asarray, node)(masks[node.inputs[1]])), node) for node in nodes}
+        for node in nodes:
+            mask = masks[node.inputs[1]]
+            project[node.inputs[1]] = _on_filters(_keep_zeros(mask.T if _turned(node) else mask), node)
     steps = _steps(calibrate(network, x[:1000])) if quantize else {}
-    network = train(network, x, labels, settings, Hooks(project=project, masks=masks, quantize=steps), progress)
-    arrays = {**network.arrays, **{name: function(network.arrays[name]) for name, function in project.items()}}
-    return calibrate(refresh_statistics(replace(network, arrays=arrays), x), x[:1000])
+    hooks = Hooks(project=project, masks=masks, quantize=steps)
+    network = train(network, x, labels, settings, hooks, progress)
+    projected = {name: function(network.arrays[name]) for name, function in project.items()}
+    network = refresh_statistics(replace(network, arrays={**network.arrays, **projected}), x)
+    return calibrate(network, x[:1000])

@@ -1,8 +1,8 @@
 """A float network with ternary weights to the integer network of ``layers.py``.
 
-A layer is a block of nodes, Conv or Gemm first, then BatchNormalization, Relu and MaxPool as they occur. With weights
-alpha_m * t, input step s, batch normalization gamma_m, beta_m, mean_m, v_m = sqrt(variance_m + epsilon), bias c_m, the
-block's output in units of its own step q is
+A layer is a block of nodes, Conv or Gemm first, then BatchNormalization, Relu and MaxPool as they occur. With
+weights alpha_m * t, input step s, batch normalization gamma_m, beta_m, mean_m, v_m = sqrt(variance_m +
+epsilon), bias c_m, the block's output in units of its own step q is
 
     factor_m * acc + offset_m,      acc = sum t * x (integers),
     factor_m = alpha_m * gamma_m / v_m * s / q        offset_m = ((c_m - mean_m) * gamma_m / v_m + beta_m) / q
@@ -16,7 +16,6 @@ bias_m = round(offset_m / f_m). Before the clamp an output then differs from the
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from shiftwork.golden.common.fixed import normalize_scale
 from shiftwork.golden.common.intervals import dot_interval, signed_width
 
@@ -44,8 +43,8 @@ def _chain(network):
     for node, before in zip(network.nodes, (None,) + network.nodes[:-1], strict=True):
         wanted = before.outputs[0] if before else network.input_name
         if node.inputs[0] != wanted:
-            raise ValueError(f"{node.op_type} {node.name!r} must read {wanted!r}, the output before it (the ternary engine "
-                             f"runs chains), not {node.inputs[0]!r}")
+            raise ValueError(f"{node.op_type} {node.name!r} must read {wanted!r}, the output before it "
+                             f"(the ternary engine runs chains), not {node.inputs[0]!r}")
     if not network.nodes or network.output_name != network.nodes[-1].outputs[0]:
         raise ValueError(f"output must be the last node's, not {network.output_name!r}")
     return network.nodes
@@ -65,7 +64,8 @@ def _add(block, node):
         if block.core.op_type != "Conv":
             raise ValueError(f"{where} must follow a Conv, not a {block.core.op_type}")
         if block.pool is not None:
-            raise ValueError(f"{where} must be the only MaxPool behind Conv {block.core.name!r}, not a second one")
+            raise ValueError(f"{where} must be the only MaxPool behind Conv {block.core.name!r}, "
+                             f"not a second one")
         block.pool = node
     else:
         block.relu = True
@@ -78,8 +78,6 @@ def _blocks(network):
         where = f"{node.op_type} {node.name!r}"
         if node.op_type == "Flatten":
             flat = True
-            if blocks:
-                blocks[-1].nodes.append(node)
         elif node.op_type == "Conv" and flat:
             raise ValueError(f"{where} must stand before Flatten and Gemm, not behind them")
         elif node.op_type in ("Conv", "Gemm"):
@@ -104,8 +102,8 @@ def _ternary(node, arrays):
     if wrong.any():
         filter_ = int(np.argmax(wrong))
         count = len(np.unique(magnitude[filter_][magnitude[filter_] != 0]))
-        raise ValueError(f"{node.op_type} {node.name!r} filter {filter_} must be ternary (0 and one magnitude), "
-                         f"not of {count} magnitudes; ternarize the network first")
+        raise ValueError(f"{node.op_type} {node.name!r} filter {filter_} must be ternary "
+                         f"(0 and one magnitude), not of {count} magnitudes (ternarize it first)")
     return np.sign(weights).astype(np.int8), alpha
 
 
@@ -124,11 +122,13 @@ def _step(network, name, signed):
     if name not in network.ranges:
         raise ValueError(f"activation {name!r} must have a range (calibrate the network), not none")
     low, high = network.ranges[name]
+    if not signed and high == 0:
+        raise ValueError(f"activation {name!r} must have a range that reaches above 0, not {(low, high)}")
     return max(-low / 128, high / 127) if signed else high / 255
 
 
 def _scales(where, factor, offset, interval, bounds, config):
-    """Integer bias, mantissa and shift of each filter; where the factor rounds to 0, its signs must be cleared."""
+    """Integer bias, mantissa and shift of each filter, and the numbers of filters that became constants."""
     most, empty = 2 ** (config.acc_width - 1) - 1, []
     entries = []
     for m, (f, off, least, greatest) in enumerate(zip(factor, offset, *interval, strict=True)):
@@ -136,36 +136,40 @@ def _scales(where, factor, offset, interval, bounds, config):
             mantissa, shift = normalize_scale(f, config.scale_width, MIN_SHIFT, MAX_SHIFT)
         except ValueError as error:
             raise ValueError(f"{where} filter {m} {error}") from None
-        # A constant filter, or one too faint to move the result: scale 1, so that the bias is the result.
-        if mantissa == 0 or f * max(greatest, -least) < 2.0 ** -MAX_SHIFT:
+        bias = int(np.floor(off * 2.0 ** shift / mantissa + 0.5)) if mantissa else 0
+        # A filter too faint to move the result by half a step, whose bias is out of range for that reason:
+        # a constant, with scale 1/2 (which every scale_width has) and twice the result as the bias.
+        if mantissa == 0 or abs(bias) > most and f * max(greatest, -least) < 0.5:
             empty.append(m)
-            mantissa, shift, least, greatest = 2 ** MIN_SHIFT, MIN_SHIFT, 0, 0
-        bias = int(np.floor(off * 2.0 ** shift / mantissa + 0.5))
+            mantissa, shift, least, greatest = 2 ** (MIN_SHIFT - 1), MIN_SHIFT, 0, 0
+            bias = 2 * int(np.floor(off + 0.5))
         if abs(bias) > most:
             bias = most if bias > 0 else -most
             # Clipping the bias changes nothing where every sum saturates with it all the same.
             ends = [(edge + bias) * mantissa / 2.0 ** shift for edge in (least, greatest)]
             if not (min(ends) >= bounds[1] if bias > 0 else max(ends) <= bounds[0]):
-                raise ValueError(f"{where} filter {m} bias must fit {config.acc_width} bits, "
-                                 f"not be {off * 2.0 ** shift / mantissa:.0f}")
+                raise ValueError(f"{where} filter {m} bias must fit {config.acc_width} bits, not be "
+                                 f"{off * 2.0 ** shift / mantissa:.0f}")
         entries.append((bias, mantissa, shift))
     return (*np.array(entries, np.int64).T, empty)
 
 
-def _output_step(signs, factor, offset, signed):
+def _output_step(factor, offset, interval, config):
     """The last layer's common step: no logit saturates 16 bits, and no factor leaves the mantissa's range."""
-    least, greatest = dot_interval(signs, -128 if signed else 0, 127 if signed else 255)
+    least, greatest = interval
     reach = np.maximum(greatest, -least) * factor + np.abs(offset)
-    return max(float(reach.max()) / 32700, float(factor.max()) / (2 ** 8 / 2 ** MIN_SHIFT * 15), 1e-12)
+    # Not 32,767: rounding bias and mantissa adds at most 128 each (scale_width 16 and 8, respectively).
+    steepest = (2 ** config.scale_width - 1) / 2 ** MIN_SHIFT
+    return max(float(reach.max()) / 32_500, float(factor.max()) / steepest) or 1.0
 
 
 def lower(network, config=None):
-    """The integer network (TernaryNetwork) of ``network``, whose weights must be ternary and whose ``ranges`` calibrated.
+    """The integer network (TernaryNetwork) of ``network``, which must have ternary weights and ``ranges``.
 
     ``network`` must be a chain Conv [BatchNormalization] [Relu] [MaxPool] ..., Flatten, Gemm
-    [BatchNormalization] [Relu] .... Activations are 8 bits, unsigned behind a Relu and signed otherwise; the last layer's outputs
-    16 bits with one step for all. Raises ValueError with a sentence that names the node for what does not fit the
-    engine of ``config`` (default: TernaryConfig()).
+    [BatchNormalization] [Relu] .... Activations are 8 bits, unsigned behind a Relu and signed otherwise; the
+    last layer's outputs 16 bits with one step for all. Raises ValueError with a sentence that names the node
+    for what does not fit the engine of ``config`` (default: TernaryConfig()).
     """
     config = config or TernaryConfig()
     blocks = _blocks(network)
@@ -181,13 +185,18 @@ def lower(network, config=None):
         factor, offset = alpha * gain * step, np.broadcast_to(offset, len(alpha))
         turned = (factor < 0).reshape((-1,) + (1,) * (signs.ndim - 1))
         signs, factor = np.where(turned, -signs, signs).astype(np.int8), np.abs(factor)
-        next_step = _output_step(signs, factor, offset, signed) if last else \
-            _step(network, block.output, not block.relu)
-        bounds = (0 if block.relu else -32768, 32767) if last else (0, 255) if block.relu else (-128, 127)
         interval = dot_interval(signs, -128 if signed else 0, 127 if signed else 255)
-        if signed_width(*interval) > config.acc_width:
-            raise ValueError(f"{where} accumulators must fit {config.acc_width} bits, not need {signed_width(*interval)}")
-        bias, scale, shift, empty = _scales(where, factor / next_step, offset / next_step, interval, bounds, config)
+        width = signed_width(*interval)
+        if width > config.acc_width:
+            raise ValueError(f"{where} accumulators must fit {config.acc_width} bits, not need {width}")
+        if last:
+            next_step = _output_step(factor, offset, interval, config)
+            bounds = (0 if block.relu else -32768, 32767)
+        else:
+            next_step = _step(network, block.output, not block.relu)
+            bounds = (0, 255) if block.relu else (-128, 127)
+        factor, offset = factor / next_step, offset / next_step
+        bias, scale, shift, empty = _scales(where, factor, offset, interval, bounds, config)
         signs[empty] = 0
         common = dict(name=block.core.name, weights=signs, bias=bias, scale=scale, shift=shift, low=bounds[0],
                       high=bounds[1], input_signed=signed)
