@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from shiftwork.golden.common.intervals import dot_interval
-
+from ..common.intervals import dot_interval
 from .layers import MAX_SHIFT, MIN_SHIFT, ConvLayer
 
 __all__ = ["EncodeError", "conv_shape", "check_network"]
@@ -16,13 +15,18 @@ class EncodeError(ValueError):
 def conv_shape(layer, shape):
     """Sizes (height, width) of a convolution's map before and after pooling, for an input (C, H, W).
 
-    size = (H + top + bottom - R) // stride + 1, pooled = (size - window) // pool_stride + 1, and so for the width
+    size = (H + top + bottom - R) // stride + 1, pooled = (size - window) // pool_stride + 1; widths alike
     """
+    def slide(sizes, window, stride):
+        return tuple((n - k) // s + 1 for n, k, s in zip(sizes, window, stride, strict=True))
+
+    size = slide(_padded(layer, shape), layer.weights.shape[2:], layer.stride)
+    return size, slide(size, layer.pool, layer.pool_stride)
+
+
+def _padded(layer, shape):
     top, left, bottom, right = layer.pads
-    padded = shape[1] + top + bottom, shape[2] + left + right
-    size = tuple((p - k) // s + 1 for p, k, s in zip(padded, layer.weights.shape[2:], layer.stride, strict=True))
-    pooled = tuple((n - k) // s + 1 for n, k, s in zip(size, layer.pool, layer.pool_stride, strict=True))
-    return size, pooled
+    return shape[1] + top + bottom, shape[2] + left + right
 
 
 def _require(condition, message):
@@ -40,28 +44,28 @@ def _check_numbers(layer, config):
     half = 1 << config.acc_width - 1
     for name, least, most in (("bias", -half, half - 1), ("scale", 0, 2 ** config.scale_width - 1),
                               ("shift", MIN_SHIFT, MAX_SHIFT)):
-        values = np.asarray(getattr(layer, name))
+        values, what = np.asarray(getattr(layer, name)), f"{name.capitalize()} {where}"
         _require(values.shape == weights.shape[:1] and values.dtype.kind in "iu",
-                 f"{name.capitalize()} {where} must be {len(weights)} integers, not {values.dtype} of shape {values.shape}")
+                 f"{what} must be {len(weights)} integers, not {values.dtype} of shape {values.shape}")
         wrong = values[(values < least) | (values > most)]
-        _require(not wrong.size, f"{name.capitalize()} {where} must be within {least} .. {most}, not {wrong[:1].tolist()}")
+        _require(not wrong.size, f"{what} must be within {least} .. {most}, not {wrong[:1].tolist()}")
     _require(-32768 <= layer.low <= layer.high <= 32767,
-             f"Outputs {where} must be within -32768 .. 32767 and low at most high, not {layer.low} .. {layer.high}")
+             f"Outputs {where} must be within -32768 .. 32767, low at most high, "
+             f"not {layer.low} .. {layer.high}")
 
 
 def _check_geometry(layer, shape):
     where = f"of layer '{layer.name}'"
     for name, least in (("stride", 1), ("pads", 0), ("pool", 1), ("pool_stride", 1)):
-        values = getattr(layer, name)
-        _require(len(values) == (4 if name == "pads" else 2) and min(values) >= least,
-                 f"{name.capitalize()} {where} must be {4 if name == 'pads' else 2} numbers of at least {least}, "
-                 f"not {tuple(values)}")
+        values, count = tuple(getattr(layer, name)), 4 if name == "pads" else 2
+        _require(len(values) == count and min(values) >= least,
+                 f"{name.capitalize()} {where} must be {count} numbers of at least {least}, not {values}")
     channels, kernel = layer.weights.shape[1], layer.weights.shape[2:]
     _require(channels == shape[0], f"Input channels {where} must be {shape[0]}, not {channels}")
-    top, left, bottom, right = layer.pads
-    padded = shape[1] + top + bottom, shape[2] + left + right
+    padded = _padded(layer, shape)
     _require(kernel[0] <= padded[0] and kernel[1] <= padded[1],
-             f"Kernel {where} must fit into its padded map of {padded[0]} x {padded[1]}, not be {kernel[0]} x {kernel[1]}")
+             f"Kernel {where} must fit into its padded map of {padded[0]} x {padded[1]}, "
+             f"not be {kernel[0]} x {kernel[1]}")
     size, pooled = conv_shape(layer, shape)
     _require(min(pooled) >= 1, f"Pool window {where} must fit into its map of {size[0]} x {size[1]}, "
                                f"not be {layer.pool[0]} x {layer.pool[1]}")
@@ -69,18 +73,20 @@ def _check_geometry(layer, shape):
 
 
 def _check_accumulator(layer, low, high, config):
-    # Any order of adding is covered: the interval holds every subset of the terms, zeros of padding among them.
+    # The interval holds every subset of the terms: any order of adding, and zeros of padding.
     half = 1 << config.acc_width - 1
-    least, most = (int(f(v)) for f, v in zip((np.min, np.max), dot_interval(layer.weights, low, high), strict=True))
-    _require(-half <= least and most < half, f"Accumulator of layer '{layer.name}' must stay within {-half} .. {half - 1}, "
-                                             f"{config.acc_width} bits, not {least} .. {most}")
+    least, most = dot_interval(layer.weights, low, high)
+    least, most = int(least.min()), int(most.max())
+    _require(-half <= least and most < half,
+             f"Accumulator of layer '{layer.name}' must stay within {-half} .. {half - 1}, "
+             f"{config.acc_width} bits, not {least} .. {most}")
 
 
 def check_network(network, config):
     """Shapes behind every layer, a list of (C, H, W) or (M,).
 
-    Raises EncodeError, a sentence that names the layer, where ``network`` is malformed or does not fit the widths and
-    modes of ``config``.
+    Raises EncodeError, a sentence that names the layer, where ``network`` is malformed or does not fit the
+    widths and modes of ``config``.
     """
     _require(network.layers, "Network must have at least one layer, not 0")
     shape, before, shapes = tuple(network.input_shape), None, []
@@ -90,15 +96,17 @@ def check_network(network, config):
     for layer in network.layers:
         conv = isinstance(layer, ConvLayer)
         _require(config.convolution if conv else config.transposed,
-                 f"Engine must have the {'convolution' if conv else 'transposed'} mode for layer '{layer.name}', "
-                 f"not only the other")
+                 f"Engine must have the {'convolution' if conv else 'transposed'} mode for layer "
+                 f"'{layer.name}', not only the other")
         _check_numbers(layer, config)
         least, most = (-128, 127) if layer.input_signed else (0, 255)
         if before is not None:
-            _require(not conv or isinstance(before, ConvLayer), f"Convolution '{layer.name}' must stand before the fully "
-                                                                f"connected layers, not after '{before.name}'")
-            _require(least <= before.low and before.high <= most, f"Outputs of layer '{before.name}' must be within "
-                     f"{least} .. {most}, as layer '{layer.name}' reads them, not {before.low} .. {before.high}")
+            _require(not conv or isinstance(before, ConvLayer),
+                     f"Convolution '{layer.name}' must stand before the fully connected layers, "
+                     f"not after '{before.name}'")
+            _require(least <= before.low and before.high <= most,
+                     f"Outputs of layer '{before.name}' must be within {least} .. {most}, as layer "
+                     f"'{layer.name}' reads them, not {before.low} .. {before.high}")
             least, most = before.low, before.high
         if conv:
             shape = _check_geometry(layer, shape)

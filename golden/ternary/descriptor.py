@@ -38,7 +38,8 @@ _LAYOUT = {
     "index_i_stride": (7, 0, 16), "index_j_stride": (7, 16, 16),
     "index_pi_stride": (8, 0, 16), "index_pj_stride": (8, 16, 16),
     "index_seg_stride": (9, 0, 16), "outputs": (9, 16, 16),
-    "i_last_cell": (10, 0, 8), "i_last_local": (10, 8, 8), "j_last_cell": (10, 16, 8), "j_last_local": (10, 24, 8),
+    "i_last_cell": (10, 0, 8), "i_last_local": (10, 8, 8),
+    "j_last_cell": (10, 16, 8), "j_last_local": (10, 24, 8),
     "out_base": (11, 0, 16), "out_v_row": (11, 16, 16),
     "out_u_count": (12, 0, 16), "out_v_count": (12, 16, 16),
     "out_u_row": (13, 0, 16), "out_u_step": (13, 16, 16),
@@ -99,9 +100,10 @@ class Descriptor:
         for f in fields(self):
             value, width = getattr(self, f.name), _LAYOUT[f.name][2]
             first = -(1 << width - 1) if f.name in _SIGNED else 0
-            if not first <= value < first + (1 << width):
-                raise ValueError(f"{f.name} must be within {first} .. {first + (1 << width) - 1}, its field of "
-                                 f"{width} bits, not {value}")
+            last = first + (1 << width) - 1
+            if not first <= value <= last:
+                raise ValueError(f"{f.name} must be within {first} .. {last}, its field of {width} bits, "
+                                 f"not {value}")
 
     def to_words(self):
         """The 16 table words, as a list of int."""

@@ -8,7 +8,7 @@ from .check import EncodeError, check_network
 from .descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
 from .lanes import to_lanes
 from .layers import MIN_SHIFT, ConvLayer
-from .plan import alternate, plan_convolutions
+from .plan import alternate, plan_convolutions, together
 from .program import Memory, Program, Section
 
 __all__ = ["Order", "encode"]
@@ -46,8 +46,8 @@ def _dense_bits(weights, lanes):
 
 def _scales(layer, config):
     """Table words of the scale entries."""
-    mask = (1 << config.acc_width) - 1
-    return [int(b) & mask | int(s) << config.acc_width | int(t) - MIN_SHIFT << config.acc_width + config.scale_width
+    at_scale, at_shift = config.acc_width, config.acc_width + config.scale_width
+    return [int(b) & (1 << at_scale) - 1 | int(s) << at_scale | int(t) - MIN_SHIFT << at_shift
             for b, s, t in zip(layer.bias, layer.scale, layer.shift, strict=True)]
 
 
@@ -56,10 +56,11 @@ def _plain(values):
 
 
 def _rows_fields(layer, plan):
-    """Descriptor fields that write rows for the convolution ``layer``; its input block is the writer's block."""
+    """Fields for whoever writes the rows of convolution ``layer``; the writer's block is its input block."""
     (ti, tj), (top, left) = plan.input_block, layer.pads[:2]
     out_u_row = plan.window[1] * plan.channels
-    return dict(destination=Destination.ROWS, out_base=plan.base, out_v_row=plan.channels, out_u_row=out_u_row,
+    return dict(destination=Destination.ROWS, out_base=plan.base,
+                out_v_row=plan.channels, out_u_row=out_u_row,
                 out_u_count=plan.window[0], out_v_count=plan.window[1], out_u_step=ti * out_u_row,
                 out_v_step=tj * plan.channels, out_u_first=top % ti, out_v_first=left % tj,
                 out_a_first=top // ti, out_c_first=left // tj)
@@ -83,7 +84,7 @@ class _Encoder:
         self.vectors = self._place_vectors()
 
     def _place_vectors(self):
-        """First word in the vector memory of the input of each fully connected layer, by the layer's number."""
+        """First word in the vector memory of each fully connected layer's input, by the layer's number."""
         config, first = self.config, len(self.plans)
         dense = self.layers[first:]
         sizes = []
@@ -92,15 +93,13 @@ class _Encoder:
         elif dense:
             sizes.append(-(-self._vector_size(self.network.input_shape[0]) // config.lanes) * config.lanes)
         sizes += [self._vector_size(len(layer.weights)) for layer in dense[:-1]]
-        words = [int(-(-size // config.drain_width)) for size in sizes]
-        bases = alternate(words, config.vector_depth, config.scatter_width // config.drain_width)
-        if bases is None:
-            pairs = [a + b for a, b in zip(words, words[1:] + [0], strict=True)]
-            worst = int(np.argmax(pairs))
-            name = dense[worst].name
-            raise EncodeError(f"Vector memory must have {pairs[worst]} words (input and output of layer '{name}'), "
-                              f"not {config.vector_depth}")
-        return {first + n: base for n, base in enumerate(bases)}
+        words = [int(size) // config.drain_width for size in sizes]
+        needed = together(words)
+        if needed and max(needed) > config.vector_depth:
+            name = dense[needed.index(max(needed))].name
+            raise EncodeError(f"Vector memory must have {max(needed)} words (input and output of layer "
+                              f"'{name}'), not {config.vector_depth}")
+        return {first + n: base for n, base in enumerate(alternate(words, config.vector_depth))}
 
     def _vector_size(self, values):
         group = self.config.scatter_width
@@ -111,7 +110,8 @@ class _Encoder:
         if self.plans:
             plan = self.plans[0]
             return dict(kind=Kind.INPUT, m_count=plan.channels, i_count=plan.input_block[0],
-                        j_count=plan.input_block[1], pi_count=1, pj_count=1, **_rows_fields(self.layers[0], plan))
+                        j_count=plan.input_block[1], pi_count=1, pj_count=1,
+                        **_rows_fields(self.layers[0], plan))
         rows = -(-self._vector_size(self.network.input_shape[0]) // config.lanes)
         return dict(kind=Kind.INPUT, m_count=rows, i_count=1, j_count=1, pi_count=1, pj_count=1,
                     destination=Destination.VECTOR, out_base=self.vectors[0])
@@ -128,8 +128,9 @@ class _Encoder:
         (sr, sc), (tr, tc), (ti, tj) = layer.stride, layer.pool_stride, plan.block
         words = plan.segments * plan.words
         fields = dict(
-            kind=Kind.CONV, plus_minus=self.order is Order.PLUS_MINUS, m_count=len(layer.weights), i_count=ti, j_count=tj,
-            pi_count=layer.pool[0], pj_count=layer.pool[1], segments=plan.segments, words=plan.words,
+            kind=Kind.CONV, plus_minus=self.order is Order.PLUS_MINUS,
+            m_count=len(layer.weights), i_count=ti, j_count=tj, pi_count=layer.pool[0],
+            pj_count=layer.pool[1], segments=plan.segments, words=plan.words,
             fetch_m_stride=words, fetch_seg_stride=plan.words, index_base=plan.base,
             index_i_stride=tr * sr * row, index_j_stride=tc * sc * column, index_pi_stride=sr * row,
             index_pj_stride=sc * column, index_seg_stride=plan.kernel_rows * row,
@@ -144,7 +145,8 @@ class _Encoder:
         if n and n == len(self.plans):
             # Behind a convolution: lanes of one image side by side, and a segment for each row of results.
             plan, shape = self.plans[-1], self.shapes[n - 1]
-            cells = to_lanes(weights.reshape(len(weights), *shape), plan.block, (config.grid_rows, config.grid_columns))
+            cells = to_lanes(weights.reshape(len(weights), *shape), plan.block,
+                             (config.grid_rows, config.grid_columns))
             weights = cells.reshape(len(weights), -1)
             walk = dict(segments=shape[0] * int(np.prod(plan.block)), words=cell_lanes // group,
                         fetch_m_stride=cell_lanes // group, fetch_seg_stride=config.lanes // group,
@@ -152,9 +154,10 @@ class _Encoder:
         else:
             words = -(-inputs // group)
             walk = dict(segments=1, words=words, fetch_m_stride=words)
-        fields = dict(kind=Kind.DENSE, m_count=self.images, i_count=-(-len(weights) // config.lanes), j_count=1,
-                      pi_count=1, pj_count=1, fetch_base=self.vectors[n] * config.drain_width // group,
-                      index_base=self.weight_words, index_i_stride=weights.shape[1], outputs=len(weights), **walk)
+        fields = dict(
+            kind=Kind.DENSE, m_count=self.images, i_count=-(-len(weights) // config.lanes), j_count=1,
+            pi_count=1, pj_count=1, fetch_base=self.vectors[n] * config.drain_width // group,
+            index_base=self.weight_words, index_i_stride=weights.shape[1], outputs=len(weights), **walk)
         return fields, _dense_bits(weights, config.lanes)
 
     def _layer(self, n):
@@ -175,10 +178,12 @@ class _Encoder:
         layers = []
         for n, layer in enumerate(self.layers):
             positions = int(np.prod(self.plans[n].size)) * self.images if n < len(self.plans) else self.images
-            layers.append({"name": layer.name, "kind": "conv" if n < len(self.plans) else "dense",
-                           "outputs": len(layer.weights), "positions": positions, "weights": int(layer.weights.size),
-                           "non_zeros": int(np.count_nonzero(layer.weights)), "weight_words": len(self.bits[n])})
-        return {"input_shape": _plain(self.network.input_shape), "input_scale": float(self.network.input_scale),
+            layers.append({
+                "name": layer.name, "kind": "conv" if n < len(self.plans) else "dense",
+                "outputs": len(layer.weights), "positions": positions, "weights": int(layer.weights.size),
+                "non_zeros": int(np.count_nonzero(layer.weights)), "weight_words": len(self.bits[n])})
+        return {"input_shape": _plain(self.network.input_shape),
+                "input_scale": float(self.network.input_scale),
                 "input_signed": bool(self.layers[0].input_signed),
                 "input_block": _plain(self.plans[0].input_block) if self.plans else None,
                 "output_shape": _plain(self.shapes[-1]), "output_scale": float(self.network.output_scale),
@@ -198,17 +203,19 @@ class _Encoder:
                                     ("Table", len(table), config.table_depth)):
             if needed > depth:
                 raise EncodeError(f"{what} must have {needed} words, not {depth}")
-        table_bits = (np.array(table, np.uint64)[:, None] >> np.arange(config.table_width, dtype=np.uint64) & 1) != 0
+        places = np.arange(config.table_width, dtype=np.uint64)
+        table_bits = (np.array(table, np.uint64)[:, None] >> places & 1) != 0
         return Program(config, (Section.from_bits(Memory.TABLE, 0, table_bits),
-                                Section.from_bits(Memory.WEIGHTS, 0, np.concatenate(self.bits))), self._metadata())
+                                Section.from_bits(Memory.WEIGHTS, 0, np.concatenate(self.bits))),
+                       self._metadata())
 
 
 def encode(network, config, order=Order.ASCENDING, images=None):
     """The Program of ``network`` for an engine of ``config``.
 
-    ``images`` of a batch may be chosen for a network of fully connected layers only; otherwise, and by default, it is
-    ``config.batch``. Raises EncodeError (a ValueError) with a sentence that names the layer and what is needed and
-    available, where the network does not fit the engine.
+    ``images`` of a batch may be chosen for a network of fully connected layers only; otherwise, and by default,
+    it is ``config.batch``. Raises EncodeError (a ValueError) with a sentence that names the layer, what is needed
+    and what is available, where the network does not fit the engine.
     """
     if order not in list(Order):
         raise EncodeError(f"Order must be one of {', '.join(map(str, Order))}, not {order!r}")

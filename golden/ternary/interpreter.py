@@ -1,4 +1,4 @@
-"""Interpreter of binary programs: the machine of docs/engines/ternary-machine.md, memories and descriptors alone."""
+"""Interpreter of binary programs, as docs/engines/ternary-machine.md specifies the machine."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ __all__ = ["Machine", "LayerRun", "LayerStatistics"]
 class LayerRun:
     """What one layer of a batch visited.
 
-    ``bitmaps``, bool (m_count, visits, bits of a word), holds the words of dot product (m, i, j, pi, pj) at [m], in the
-    order of their visit; with the all-plus-then-all-minus bit these are the words of the first pass (bits without sign)
-    and then those of the second. INPUT has none.
+    ``bitmaps``, bool (m_count, visits, bits of a word), holds the words of dot product (m, i, j, pi, pj) at [m],
+    in the order of their visit; with the all-plus-then-all-minus bit these are the words of the first pass (bits
+    without sign) and then those of the second. INPUT has none.
     """
 
     number: int             #: of the descriptor; 0 is INPUT
@@ -39,7 +39,7 @@ class LayerRun:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerStatistics:
-    """Counts of one layer and batch; ``work`` and ``drain`` are cycles that no engine of these lanes can go below."""
+    """Counts of one layer and batch; ``work`` and ``drain`` bound the cycles of such an engine from below."""
 
     name: str
     non_zeros: int  #: of all filters; fully connected: non-zero activations of all images
@@ -52,13 +52,14 @@ class LayerStatistics:
 class Machine:
     """Memories of an engine, and what a program does with them.
 
-    Addresses wrap at a memory's depth. A layer writes its results after its last read, so a program must not let
-    the two regions overlap (no encoded one does). Between `load` and `load` memories keep what they hold.
+    Addresses wrap at a memory's depth. A layer writes its results after its last read, so a program must not
+    let the two regions overlap (no encoded one does). Memories keep what they hold between programs.
     """
 
     def __init__(self, config):
         self.config = config
         lanes = config.lanes
+        self._lane_shape = config.batch, config.grid_rows, config.grid_columns
         self.rows = np.zeros((config.row_depth, lanes), np.uint8)
         self.vector = np.zeros(config.vector_depth * config.drain_width, np.uint8)
         self.vector_bits = np.zeros(len(self.vector), bool)
@@ -97,7 +98,8 @@ class Machine:
                 break
             runs.append(LayerRun(number, descriptor, execute[descriptor.kind](descriptor)))
         self.layers = tuple(runs)
-        return np.concatenate([np.zeros(0, np.int64), *self._output]).astype(np.int16).reshape(-1, self.config.drain_width)
+        values = np.concatenate([np.zeros(0, np.int64), *self._output])
+        return values.astype(np.int16).reshape(-1, self.config.drain_width)
 
     def dot_products(self):
         """Yields (layer, m, i, j, pi, pj, bitmaps) of all dot products of the last batch, in order."""
@@ -106,14 +108,14 @@ class Machine:
 
     def statistics(self, program):
         """LayerStatistics of each layer of the last batch, whose program was ``program``."""
-        result, lanes = [], self.config.lanes
+        result, lanes, drain_width = [], self.config.lanes, self.config.drain_width
         for run, about in zip(self.layers[1:], program.metadata["layers"], strict=True):
             non_zeros, outputs, positions = int(run.bitmaps.sum()), about["outputs"], about["positions"]
-            each = int(np.prod(run.loops[1:]))
+            filters, each = len(run.bitmaps), int(np.prod(run.loops[1:]))
             tiles = -(-(positions if run.descriptor.kind is Kind.CONV else outputs) // lanes)
             result.append(LayerStatistics(
-                name=about["name"], non_zeros=non_zeros, words=run.bitmaps.shape[0] * run.bitmaps.shape[1] * each,
-                adds=non_zeros * each, work=non_zeros * tiles, drain=-(-outputs * positions // self.config.drain_width)))
+                name=about["name"], non_zeros=non_zeros, words=filters * run.bitmaps.shape[1] * each,
+                adds=non_zeros * each, work=non_zeros * tiles, drain=-(-outputs * positions // drain_width)))
         return tuple(result)
 
     def _descriptor(self, number):
@@ -122,19 +124,19 @@ class Machine:
     def _run_input(self, d):
         config = self.config
         shape = d.m_count, d.i_count, d.j_count, config.lanes
-        beats = int(np.prod(shape)) // config.drain_width
-        if len(self._input) < beats:
-            raise ProgramError(ErrorCode.INPUT_SHORT, f"Input must have {beats} beats, not {len(self._input)}")
-        if len(self._input) > beats:
-            raise ProgramError(ErrorCode.INPUT_LONG, f"Input must have {beats} beats, not {len(self._input)}")
+        beats, given = int(np.prod(shape)) // config.drain_width, len(self._input)
+        if given != beats:
+            code = ErrorCode.INPUT_SHORT if given < beats else ErrorCode.INPUT_LONG
+            raise ProgramError(code, f"Input must have {beats} beats, not {given}")
         self._store(d, self._input.reshape(shape))
         return np.zeros((d.m_count, 0, config.lanes), bool)
 
     def _run_conv(self, d):
         lanes = self.config.lanes
         m, g, w = np.ogrid[:d.m_count, :d.segments, :d.words]
-        address = (d.fetch_base + m * d.fetch_m_stride + g * d.fetch_seg_stride + w) % self.config.weight_depth
-        nonzero, negative = (bits[address].reshape(d.m_count, -1, lanes) for bits in (self.nonzero, self.negative))
+        address = d.fetch_base + m * d.fetch_m_stride + g * d.fetch_seg_stride + w
+        nonzero, negative = (bits[address % len(bits)].reshape(d.m_count, -1, lanes)
+                             for bits in (self.nonzero, self.negative))
         offset = (g * d.index_seg_stride + w * lanes)[0, ..., None] + np.arange(lanes)
         # Rows no filter has a weight for need not be looked at.
         signs = np.where(negative & nonzero, -1, nonzero).reshape(d.m_count, -1)
@@ -157,8 +159,7 @@ class Machine:
 
     def _inside(self, d, i, j):
         """Whether pixel (i, j) of each lane's block is one of the map, bool (lanes,)."""
-        config = self.config
-        _, row, column = np.unravel_index(np.arange(config.lanes), (config.batch, config.grid_rows, config.grid_columns))
+        _, row, column = np.unravel_index(np.arange(self.config.lanes), self._lane_shape)
         return ~((row > d.i_last_cell) | (row == d.i_last_cell) & (i > d.i_last_local)
                  | (column > d.j_last_cell) | (column == d.j_last_cell) & (j > d.j_last_local))
 
@@ -206,11 +207,12 @@ class Machine:
     def _scatter(self, d, values):
         """Writes rows (m, i, j) to each window pixel (u, v) they feed, the window's cells moved by (a, c)."""
         config = self.config
-        y = values.reshape(d.m_count, d.i_count, d.j_count, config.batch, config.grid_rows, config.grid_columns)
+        y = values.reshape(d.m_count, d.i_count, d.j_count, *self._lane_shape)
         u, v = np.arange(d.out_u_count), np.arange(d.out_v_count)
         a, i = np.divmod(u - d.out_a_first * d.i_count - d.out_u_first, d.i_count)
         c, j = np.divmod(v - d.out_c_first * d.j_count - d.out_v_first, d.j_count)
-        cell_row, cell_column = a[:, None] + np.arange(config.grid_rows), c[:, None] + np.arange(config.grid_columns)
+        cell_row = a[:, None] + np.arange(config.grid_rows)
+        cell_column = c[:, None] + np.arange(config.grid_columns)
         row_ok = (cell_row >= 0) & (cell_row < config.grid_rows)
         column_ok = (cell_column >= 0) & (cell_column < config.grid_columns)
         # Axes of the result: u, v, I, J, then m and image.
@@ -218,5 +220,6 @@ class Machine:
                    (cell_row * row_ok)[:, None, :, None], (cell_column * column_ok)[None, :, None, :]]
         inside = row_ok[:, None, :, None] & column_ok[None, :, None, :]
         window = np.where(inside[..., None, None], picked, 0).transpose(0, 1, 4, 5, 2, 3)
-        address = d.out_base + (u * d.out_u_row)[:, None, None] + (v * d.out_v_row)[:, None] + np.arange(d.m_count)
+        address = (u * d.out_u_row)[:, None, None] + (v * d.out_v_row)[:, None] + np.arange(d.m_count)
+        address += d.out_base
         self.rows[address % config.row_depth] = window.reshape(*address.shape, config.lanes)

@@ -10,7 +10,7 @@ def to_lanes(x, block, grid):
 
     y[..., c, i, j, I, J] = x[..., c, I * Ti + i, J * Tj + j], 0 beyond the map
 
-    ``x`` has shape (..., C, H, W), ``block`` is (Ti, Tj) and ``grid`` (GI, GJ); GI * Ti >= H and GJ * Tj >= W.
+    ``x`` has shape (..., C, H, W), ``block`` is (Ti, Tj), ``grid`` (GI, GJ); GI * Ti >= H and GJ * Tj >= W.
     """
     (ti, tj), (gi, gj) = block, grid
     *lead, height, width = x.shape

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from shiftwork.golden.common.fixed import requantize
-
+from ..common.fixed import requantize
 from .layers import ConvLayer
 
 __all__ = ["forward", "forward_layer", "accumulate"]
@@ -16,7 +15,7 @@ def _windows(x, window, stride):
 
 
 def accumulate(layer, x):
-    """Accumulators before the scale, int64 (n, M, y, x) or (n, M), for integers ``x`` (n, C, H, W) or (n, ...)."""
+    """Sums before the scale, int64 (n, M, y, x) or (n, M), for integers ``x`` (n, C, H, W) or (n, ...)."""
     x, weights = np.asarray(x).astype(np.int64), layer.weights.astype(np.int64)
     if not isinstance(layer, ConvLayer):
         return x.reshape(len(x), -1) @ weights.T
@@ -43,7 +42,8 @@ def forward(network, x):
     """
     x = np.asarray(x)
     if x.shape[1:] != tuple(network.input_shape):
-        raise ValueError(f"Input must have shape (n, {', '.join(map(str, network.input_shape))}), not {x.shape}")
+        wanted = ", ".join(map(str, network.input_shape))
+        raise ValueError(f"Input must have shape (n, {wanted}), not {x.shape}")
     if x.dtype.kind not in "iu":
         raise ValueError(f"Input must be of integers, not {x.dtype}")
     least, most = (-128, 127) if network.layers[0].input_signed else (0, 255)

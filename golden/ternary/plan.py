@@ -1,12 +1,10 @@
 """Where a network's convolutions stand: blocks, windows and row memory."""
 
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from .check import EncodeError, conv_shape
 
-__all__ = ["ConvPlan", "plan_convolutions", "alternate"]
+__all__ = ["ConvPlan", "plan_convolutions", "alternate", "together"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +28,17 @@ class ConvPlan:
         return self.window[0] * self.window[1] * self.channels
 
 
-def alternate(sizes, depth, align=1):
-    """First addresses of regions of which two neighbors live at the same time: by turns from either end of the memory.
+def alternate(sizes, depth):
+    """First addresses of regions, placed by turns at either end of a memory of ``depth`` words.
 
-    Returns None where two neighbors need more than ``depth``. ``sizes`` are multiples of ``align``, as is ``depth``.
+    Region n and the next one live at the same time; they are apart if `together` gives at most ``depth``.
     """
-    sizes = [-(-size // align) * align for size in sizes]
-    if any(a + b > depth for a, b in zip(sizes, sizes[1:] + [0], strict=True)):
-        return None
     return [depth - size if n % 2 else 0 for n, size in enumerate(sizes)]
+
+
+def together(sizes):
+    """Size of each region and the next one."""
+    return [sum(sizes[n:n + 2]) for n in range(len(sizes))]
 
 
 def _blocks(layers, maps, grid):
@@ -47,8 +47,8 @@ def _blocks(layers, maps, grid):
     factors = [(1, 1)]
     for step in reversed(steps):
         factors.insert(0, (factors[0][0] * step[0], factors[0][1] * step[1]))
-    last = [max(-(-size[axis] // (grid[axis] * factor[axis])) for size, factor in zip(maps, factors, strict=True))
-            for axis in (0, 1)]
+    last = [max(-(-size[axis] // (grid[axis] * factor[axis]))
+                for size, factor in zip(maps, factors, strict=True)) for axis in (0, 1)]
     return [(last[0] * rows, last[1] * columns) for rows, columns in factors]
 
 
@@ -68,11 +68,11 @@ def plan_convolutions(layers, input_shape, config):
     Raises EncodeError where a window or two neighboring ones exceed the row memory, or a block its fields.
     """
     grid, shape = (config.grid_rows, config.grid_columns), tuple(input_shape)
-    sizes, pooled = [], []
+    maps, pooled = [], []
     for layer in layers:
         size, out = conv_shape(layer, shape)
         shape = (len(layer.weights), *out)
-        sizes.append(size)
+        maps.append(size)
         pooled.append(out)
     blocks = _blocks(layers, [tuple(input_shape[1:]), *pooled], grid)
     plans, channels = [], input_shape[0]
@@ -83,17 +83,20 @@ def plan_convolutions(layers, input_shape, config):
                 raise EncodeError(f"Output of layer '{layer.name}' must have at most 256 {what} a grid cell, "
                                   f"not {block[axis]}")
         kernel = layer.weights.shape[2:]
-        window = tuple(((block[a] - 1) * layer.pool_stride[a] + layer.pool[a] - 1) * layer.stride[a] + kernel[a]
-                       for a in (0, 1))
+        pooling = [(block[a] - 1) * layer.pool_stride[a] + layer.pool[a] for a in (0, 1)]
+        window = tuple((pooling[a] - 1) * layer.stride[a] + kernel[a] for a in (0, 1))
         rows, segments, words = _segments(kernel, window[1], channels, config.lanes)
-        plans.append(ConvPlan(input_block=blocks[n], block=block, window=window, size=sizes[n], pooled=pooled[n],
-                              channels=channels, kernel_rows=rows, segments=segments, words=words))
+        plans.append(ConvPlan(
+            input_block=blocks[n], block=block, window=window, size=maps[n], pooled=pooled[n],
+            channels=channels, kernel_rows=rows, segments=segments, words=words))
         channels = len(layer.weights)
-    bases = alternate([plan.rows for plan in plans], config.row_depth)
-    if bases is None:
-        pairs = [plan.rows + (plans[n + 1].rows if n + 1 < len(plans) else 0) for n, plan in enumerate(plans)]
-        worst = int(np.argmax(pairs))
-        names = " and ".join(f"'{layer.name}' {plan.rows}"
-                             for layer, plan in list(zip(layers, plans, strict=True))[worst:worst + 2])
-        raise EncodeError(f"Row memory must have {pairs[worst]} rows (windows of layers {names}), not {config.row_depth}")
-    return [ConvPlan(**{**vars(plan), "base": base}) for plan, base in zip(plans, bases, strict=True)]
+    sizes = [plan.rows for plan in plans]
+    needed = together(sizes)
+    if max(needed) > config.row_depth:
+        worst = needed.index(max(needed))
+        names = " and ".join(f"'{layer.name}' {size}" for layer, size in
+                             list(zip(layers, sizes, strict=True))[worst:worst + 2])
+        raise EncodeError(f"Row memory must have {needed[worst]} rows (windows of layers {names}), "
+                          f"not {config.row_depth}")
+    return [replace(plan, base=base)
+            for plan, base in zip(plans, alternate(sizes, config.row_depth), strict=True)]

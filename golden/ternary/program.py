@@ -68,7 +68,8 @@ class Section:
         """A section of words given as bool (count, width), bit 0 first."""
         padded = np.zeros((len(bits), -(-bits.shape[1] // 32) * 32), bool)
         padded[:, :bits.shape[1]] = bits
-        return cls(memory, address, np.packbits(padded, axis=1, bitorder="little").view("<u4").astype(np.uint32))
+        words = np.packbits(padded, axis=1, bitorder="little").view("<u4").astype(np.uint32)
+        return cls(memory, address, words)
 
     def bits(self, width):
         """The words as bool (count, width), bit 0 first."""
@@ -80,8 +81,8 @@ class Section:
 class Program:
     """A network in the words that an engine of ``config`` loads.
 
-    ``metadata`` holds what JSON can: shapes, blocks and scales that `pack_input` and `unpack_output` need, and a
-    line about each layer. Words alone do not carry it.
+    ``metadata``, JSON-able, holds the shapes, blocks and scales that `pack_input` and `unpack_output` need, and
+    an entry about each layer. The words do not carry it.
     """
 
     config: TernaryConfig
@@ -118,18 +119,15 @@ class Program:
         if word(1) & 0xFF != VERSION:
             raise ProgramError(ErrorCode.VERSION, f"Version must be {VERSION}, not {word(1) & 0xFF}")
         if word(1) >> 8 != config.fingerprint:
-            raise ProgramError(ErrorCode.GEOMETRY, f"Fingerprint must be 0x{config.fingerprint:06x}, that of the "
-                                                   f"engine, not 0x{word(1) >> 8:06x}")
+            raise ProgramError(ErrorCode.GEOMETRY, f"Fingerprint must be the engine's "
+                                                   f"0x{config.fingerprint:06x}, not 0x{word(1) >> 8:06x}")
         sections, at, end = [], 3, 3 + word(2)
         while at < end:
-            if at + 1 == end:
-                word(at)
-                raise _inside(end)
-            head, count = word(at), word(at + 1)
-            section, size = _section(head, count, config)
+            count = word(at + 1)
+            section, size = _section(word(at), count, config)
             if at + 2 + size > end:
-                word(end - 1)
-                raise _inside(end)
+                raise ProgramError(ErrorCode.TRUNCATED, f"Number of words must be that of whole sections, "
+                                                        f"not {end - 3}")
             word(at + 1 + size)
             data = words[at + 2:at + 2 + size].reshape(count, -1).copy() if count else section.words
             sections.append(dataclasses.replace(section, words=data))
@@ -138,20 +136,22 @@ class Program:
             raise ProgramError(ErrorCode.CHECKSUM, f"Checksum must be 0x{_checksum(words[:end]):08x}, "
                                                    f"not 0x{word(end):08x}")
         if len(words) > end + 1:
-            raise ProgramError(ErrorCode.OVERLONG, f"Program must end after {end + 1} words, not {len(words)}")
+            raise ProgramError(ErrorCode.OVERLONG, f"Program must end after {end + 1} words, "
+                                                   f"not {len(words)}")
         return cls(config, tuple(sections), metadata or {})
 
     def pack_input(self, x):
-        """Integer images (n, C, H, W) or vectors (n, K) as beats of the input stream, uint8 (beats, drain_width).
+        """Beats of the input stream, uint8 (beats, drain_width), for integers ``x`` (n, C, H, W) or (n, K).
 
-        ``n`` is at most the images of a batch; the missing ones are zeros. Raises ValueError for another shape or a
+        ``n`` is at most the images of a batch; missing ones are zeros. Raises ValueError for another shape or a
         value outside the range of the first layer's input.
         """
         meta, config = self.metadata, self.config
         x = np.asarray(x)
         images, shape = meta["images"], tuple(meta["input_shape"])
         if x.shape[1:] != shape or not 1 <= len(x) <= images:
-            raise ValueError(f"Input must have shape (1 .. {images}, {', '.join(map(str, shape))}), not {x.shape}")
+            raise ValueError(f"Input must have shape (1 .. {images}, {', '.join(map(str, shape))}), "
+                             f"not {x.shape}")
         low, high = (-128, 127) if meta["input_signed"] else (0, 255)
         if not np.issubdtype(x.dtype, np.integer):
             raise ValueError(f"Input must be of integers, not {x.dtype}")
@@ -169,8 +169,8 @@ class Program:
     def unpack_output(self, values):
         """Values of the output stream as int64 (images, M) logits or (images, C, H, W) maps.
 
-        ``values`` holds one batch's 16-bit values, signed or not, in any shape. Raises ValueError for another number of
-        them.
+        ``values`` holds one batch's 16-bit values, signed or not, in any shape. Raises ValueError for another
+        number of them.
         """
         meta, config = self.metadata, self.config
         images, shape = meta["images"], tuple(meta["output_shape"])
@@ -188,9 +188,9 @@ class Program:
 
     def save(self, path):
         """Writes words, configuration and metadata to the npz file ``path``."""
-        text = json.dumps({"config": dataclasses.asdict(self.config), "metadata": self.metadata}, sort_keys=True)
+        about = {"config": dataclasses.asdict(self.config), "metadata": self.metadata}
         with open(path, "wb") as file:
-            np.savez(file, words=self.to_words(), json=np.array(text))
+            np.savez(file, words=self.to_words(), json=np.array(json.dumps(about, sort_keys=True)))
 
     @classmethod
     def load(cls, path):
@@ -204,10 +204,6 @@ def _checksum(words):
     return zlib.crc32(words.astype("<u4").tobytes())
 
 
-def _inside(end):
-    return ProgramError(ErrorCode.TRUNCATED, f"Number of words must be that of whole sections, not {end - 3}")
-
-
 def _section(head, count, config):
     """An empty section for a header, and the 32-bit words that must follow it."""
     number, address = head & 0xFF, head >> 8
@@ -215,7 +211,7 @@ def _section(head, count, config):
         raise ProgramError(ErrorCode.ADDRESS, f"Memory must be 1 (table) or 2 (weights), not {number}")
     memory = Memory(number)
     if address + count > memory.depth(config):
-        raise ProgramError(ErrorCode.ADDRESS, f"Section must end within the {memory.depth(config)} words of memory "
-                                              f"{number}, not at {address + count}")
+        raise ProgramError(ErrorCode.ADDRESS, f"Section must end within the {memory.depth(config)} words of "
+                                              f"memory {number}, not at {address + count}")
     width = -(-memory.width(config) // 32)
     return Section(memory, address, np.zeros((0, width), np.uint32)), count * width
