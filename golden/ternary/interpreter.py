@@ -15,9 +15,9 @@ __all__ = ["Machine", "LayerRun", "LayerStatistics"]
 class LayerRun:
     """What one layer of a batch visited.
 
-    ``bitmaps``, bool (m_count, visits, bits of a word), holds the words of dot product (m, i, j, pi, pj) at [m],
-    in the order of their visit; with the all-plus-then-all-minus bit these are the words of the first pass (bits
-    without sign) and then those of the second. INPUT has none.
+    ``bitmaps``, bool (m_count, visits, bits of a word), holds at [m] the words of dot product (m, i, j, pi, pj)
+    in the order of their visit; with the all-plus-then-all-minus bit these are the words of the first pass
+    (bits without sign) and then those of the second. INPUT has none.
     """
 
     number: int             #: of the descriptor; 0 is INPUT

@@ -81,8 +81,8 @@ class Section:
 class Program:
     """A network in the words that an engine of ``config`` loads.
 
-    ``metadata``, JSON-able, holds the shapes, blocks and scales that `pack_input` and `unpack_output` need, and
-    an entry about each layer. The words do not carry it.
+    ``metadata``, JSON-able, holds the shapes, blocks and scales that `pack_input` and `unpack_output` need,
+    and an entry about each layer. The words do not carry it.
     """
 
     config: TernaryConfig
@@ -143,8 +143,8 @@ class Program:
     def pack_input(self, x):
         """Beats of the input stream, uint8 (beats, drain_width), for integers ``x`` (n, C, H, W) or (n, K).
 
-        ``n`` is at most the images of a batch; missing ones are zeros. Raises ValueError for another shape or a
-        value outside the range of the first layer's input.
+        ``n`` is at most the images of a batch; missing ones are zeros. Raises ValueError for another shape or
+        a value outside the range of the first layer's input.
         """
         meta, config = self.metadata, self.config
         x = np.asarray(x)

@@ -1,0 +1,94 @@
+"""Random ternary networks and the configurations they run on."""
+
+import dataclasses
+
+import numpy as np
+from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
+from shiftwork.golden.ternary.layers import ConvLayer, DenseLayer, TernaryNetwork
+
+DEPTHS = dict(row_depth=4096, weight_depth=8192, table_depth=1024, vector_depth=4096)
+
+CONFIGS = {name: dataclasses.replace(config, **DEPTHS) for name, config in {
+    "tiny": PRESETS["tiny"],
+    "default": PRESETS["default"],
+    "icebreaker": PRESETS["icebreaker"],
+    "batch1": TernaryConfig(lanes=16, grid_rows=4, grid_columns=4, drain_width=2, scatter_width=4),
+    "grid1x4": TernaryConfig(lanes=16, grid_rows=1, grid_columns=4, drain_width=1, scatter_width=4),
+    "grid8x8": TernaryConfig(lanes=64, grid_rows=8, grid_columns=8, drain_width=8, scatter_width=32),
+}.items()}
+
+# Without the transposed mode a group may be wider than an image's lanes.
+CONV_ONLY = dataclasses.replace(CONFIGS["tiny"], grid_rows=1, grid_columns=1, transposed=False)
+
+
+def scales(rng, outputs, terms):
+    """Bias, scale and shift that bring sums of ``terms`` activations near 8 bits, saturation included."""
+    shift = rng.integers(8, 24, outputs)
+    scale = np.minimum(rng.uniform(0.1, 4, outputs) * 2.0 ** shift / max(1, terms) ** 0.5, 255).astype(np.int64)
+    return dict(bias=rng.integers(-300, 300, outputs), scale=scale, shift=shift)
+
+
+def ternary(rng, shape):
+    """Weights of a random density; a filter may be all zero, all plus or all minus."""
+    density = rng.choice([0.1, 0.5, 1.0])
+    weights = rng.choice([-1, 1], shape).astype(np.int8) * (rng.random(shape) < density)
+    special = rng.integers(0, 8, shape[0])
+    for value, wanted in ((0, 0), (1, 1), (-1, 2)):
+        weights[special == wanted] = value
+    return weights.astype(np.int8)
+
+
+def output_range(rng, last):
+    """Whether outputs are signed, and their least and greatest value."""
+    signed = bool(rng.integers(2))
+    if last:
+        return signed, *((-32768, 32767) if signed else (0, 1000))
+    return signed, *((-128, 127) if signed else (0, 255))
+
+
+def random_conv(rng, name, shape, input_signed, last, pads=True):
+    """A convolution that fits maps (C, H, W), and its output shape and signedness."""
+    channels, *size = shape
+    filters = int(rng.integers(1, 6))
+    edges = tuple(int(v) for v in rng.integers(0, 3, 4)) if pads else (0, 0, 0, 0)
+    padded = size[0] + edges[0] + edges[2], size[1] + edges[1] + edges[3]
+    kernel = [int(rng.integers(1, min(4, n) + 1)) for n in padded]
+    stride = tuple(int(v) for v in rng.integers(1, 3, 2))
+    maps = [(p - k) // s + 1 for p, k, s in zip(padded, kernel, stride, strict=True)]
+    pool = tuple(int(rng.integers(1, min(3, n) + 1)) for n in maps)
+    pool_stride = tuple(int(v) for v in rng.integers(1, 3, 2))
+    weights = ternary(rng, (filters, channels, *kernel))
+    signed, low, high = output_range(rng, last)
+    layer = ConvLayer(
+        name=name, weights=weights, low=low, high=high, input_signed=input_signed, stride=stride, pads=edges,
+        pool=pool, pool_stride=pool_stride, **scales(rng, filters, weights[0].size))
+    out = tuple((n - k) // s + 1 for n, k, s in zip(maps, pool, pool_stride, strict=True))
+    return layer, (filters, *out), signed
+
+
+def random_network(rng, convolutions, dense):
+    """A network of so many layers of each kind, with small random shapes."""
+    signed, layers = bool(rng.integers(2)), []
+    shape = tuple(int(v) for v in rng.integers(1, [4, 11, 11])) if convolutions else (int(rng.integers(1, 60)),)
+    network_shape, count = shape, convolutions + dense
+    for n in range(convolutions):
+        layer, shape, signed = random_conv(rng, f"conv{n}", shape, signed, n + 1 == count)
+        layers.append(layer)
+    for n in range(dense):
+        outputs = int(rng.choice([1, 3, 10, 33]))
+        weights = ternary(rng, (outputs, int(np.prod(shape))))
+        input_signed = signed
+        signed, low, high = output_range(rng, convolutions + n + 1 == count)
+        layers.append(DenseLayer(
+            name=f"dense{n}", weights=weights, low=low, high=high, input_signed=input_signed,
+            **scales(rng, outputs, weights.shape[1])))
+        shape = (outputs,)
+    return TernaryNetwork(input_shape=network_shape, input_scale=1.0, output_scale=1.0, layers=tuple(layers))
+
+
+def random_input(rng, network, images):
+    """Integers over the whole range, with many zeros and both extremes."""
+    low, high = (-128, 127) if network.layers[0].input_signed else (0, 255)
+    x = rng.integers(low, high + 1, (images, *network.input_shape))
+    x = np.where(rng.random(x.shape) < 0.3, 0, x)
+    return np.where(rng.random(x.shape) < 0.2, rng.choice([low, high], x.shape), x)
