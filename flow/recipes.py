@@ -76,7 +76,7 @@ def _run(data, network, first, second, rule, progress):
 
 
 def train_digits(seed=0, progress=None):
-    """8x8 digits: Conv 12, Conv 24, pool, Gemm 10; all weights ternary, 60 % zeros, 8-bit activations. Returns Trained.
+    """8x8 digits: Conv 12, Conv 24, pool, Gemm 10; ternary, 60 % zeros, 8-bit activations. Returns Trained.
 
     ``progress(stage, epoch, epochs, loss)`` with stage "float" or "ternary" is called after each epoch.
     """

@@ -64,13 +64,14 @@ class AdmmState:
 
 
 def prune(share):
-    """Projection that keeps the ceil((1 - share) * n) entries of greatest magnitude (the first of equals)."""
+    """Projection that zeroes floor(share * n) entries, those of least magnitude (of equals, the last ones)."""
     if not 0 <= share < 1:
         raise ValueError(f"share must be at least 0 and less than 1, not {share}")
 
     def project(weights):
         flat = weights.reshape(-1)
-        keep = np.argsort(-np.abs(flat), kind="stable")[:int(np.ceil((1 - share) * flat.size))]
+        # 1e-9: a share like 0.95 has no exact float, and 0.95 * 120 shall be 114.
+        keep = np.argsort(-np.abs(flat), kind="stable")[:flat.size - int(share * flat.size + 1e-9)]
         out = np.zeros_like(flat)
         out[keep] = flat[keep]
         return out.reshape(weights.shape)

@@ -41,7 +41,8 @@ class TernaryRule:
         if self.zero_share is None:
             delta = self.factor * magnitude.mean(axis=1, keepdims=True)
         else:
-            zeros = int(np.ceil(self.zero_share * magnitude.shape[1]))
+            # 1e-9: a share like 0.55 has no exact float, and 0.55 * 20 shall be 11.
+            zeros = int(np.ceil(self.zero_share * magnitude.shape[1] - 1e-9))
             delta = np.partition(magnitude, zeros - 1, axis=1)[:, zeros - 1:zeros] if zeros else \
                 np.full((len(magnitude), 1), -1.0)
         kept = magnitude > delta
@@ -117,9 +118,12 @@ def ternarize(network, x, labels, settings, *, rule=None, rules=None, method="st
         for node in nodes:
             mask = masks[node.inputs[1]]
             project[node.inputs[1]] = _on_filters(_keep_zeros(mask.T if _turned(node) else mask), node)
-    steps = _steps(calibrate(network, x[:1000])) if quantize else {}
+
+    def projected(network):
+        arrays = {name: function(network.arrays[name]) for name, function in project.items()}
+        network = refresh_statistics(replace(network, arrays={**network.arrays, **arrays}), x)
+        return calibrate(network, x[:1000])
+
+    steps = _steps(projected(network)) if quantize else {}
     hooks = Hooks(project=project, masks=masks, quantize=steps)
-    network = train(network, x, labels, settings, hooks, progress)
-    projected = {name: function(network.arrays[name]) for name, function in project.items()}
-    network = refresh_statistics(replace(network, arrays={**network.arrays, **projected}), x)
-    return calibrate(network, x[:1000])
+    return projected(train(network, x, labels, settings, hooks, progress))

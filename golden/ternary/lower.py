@@ -11,6 +11,8 @@ A negative factor turns the filter's signs. The factor becomes mantissa / 2 ** s
 bias_m = round(offset_m / f_m). Before the clamp an output then differs from the formula's by at most
 
     1/2 + f_m / 2 + |acc| * |f_m - factor_m|        where |f_m - factor_m| <= 2 ** (-shift_m - 1)
+
+and by at most 1 where a filter became a constant (see ``_scales``).
 """
 
 from dataclasses import dataclass, field
@@ -129,27 +131,23 @@ def _step(network, name, signed):
 
 def _scales(where, factor, offset, interval, bounds, config):
     """Integer bias, mantissa and shift of each filter, and the numbers of filters that became constants."""
-    most, empty = 2 ** (config.acc_width - 1) - 1, []
-    entries = []
+    most, empty, entries = 2 ** (config.acc_width - 1) - 1, [], []
     for m, (f, off, least, greatest) in enumerate(zip(factor, offset, *interval, strict=True)):
         try:
             mantissa, shift = normalize_scale(f, config.scale_width, MIN_SHIFT, MAX_SHIFT)
         except ValueError as error:
             raise ValueError(f"{where} filter {m} {error}") from None
-        bias = int(np.floor(off * 2.0 ** shift / mantissa + 0.5)) if mantissa else 0
-        # A filter too faint to move the result by half a step, whose bias is out of range for that reason:
-        # a constant, with scale 1/2 (which every scale_width has) and twice the result as the bias.
-        if mantissa == 0 or abs(bias) > most and f * max(greatest, -least) < 0.5:
+        bias = int(np.floor(off * 2.0 ** shift / mantissa + 0.5)) if mantissa else most + 1
+        first, final = np.clip((off + f * least, off + f * greatest), *bounds)
+        # A faint filter needs a bias out of range; where its results are within a step of each other (or all
+        # saturate) it becomes a constant: scale 1 (1/2 where 8 bits of mantissa allow no more), the result as bias.
+        if abs(bias) > most and final - first < 1:
             empty.append(m)
-            mantissa, shift, least, greatest = 2 ** (MIN_SHIFT - 1), MIN_SHIFT, 0, 0
-            bias = 2 * int(np.floor(off + 0.5))
+            mantissa, shift = min(2 ** MIN_SHIFT, 2 ** (config.scale_width - 1)), MIN_SHIFT
+            bias = int(np.floor((first + final) / 2 + 0.5)) * 2 ** shift // mantissa
         if abs(bias) > most:
-            bias = most if bias > 0 else -most
-            # Clipping the bias changes nothing where every sum saturates with it all the same.
-            ends = [(edge + bias) * mantissa / 2.0 ** shift for edge in (least, greatest)]
-            if not (min(ends) >= bounds[1] if bias > 0 else max(ends) <= bounds[0]):
-                raise ValueError(f"{where} filter {m} bias must fit {config.acc_width} bits, not be "
-                                 f"{off * 2.0 ** shift / mantissa:.0f}")
+            raise ValueError(f"{where} filter {m} bias must fit {config.acc_width} bits, not be {bias} "
+                             f"(a greater acc_width would hold it)")
         entries.append((bias, mantissa, shift))
     return (*np.array(entries, np.int64).T, empty)
 

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from shiftwork.golden.common.fixed import normalize_scale, requantize
 from shiftwork.golden.common.intervals import dot_interval, signed_width
 

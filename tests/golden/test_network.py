@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-
 from shiftwork.golden.common.network import Network, Node, calibrate, load, save
 
 RNG = np.random.default_rng(0)

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from shiftwork.golden.common.admm import AdmmSettings, AdmmState, admm, prune
+from shiftwork.golden.common.network import Network, Node
+from shiftwork.golden.common.trainer import Settings
+
+
+def problem():
+    """40 inputs of which six decide the class: pruning to few weights costs nothing."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1200, 40)).astype(np.float32)
+    labels = np.stack([x[:, 0] + x[:, 1], x[:, 2] + x[:, 3], x[:, 4] + x[:, 5]]).argmax(axis=0)
+    arrays = {"w": (rng.standard_normal((3, 40)) * 0.1).astype(np.float32)}
+    gemm = Node(op_type="Gemm", name="y", inputs=("x", "w"), outputs=("y",), attributes={"transB": 1})
+    return Network(nodes=(gemm,), arrays=arrays, input_shape=(40,), output_name="y"), x, labels
+
+
+def test_prune_keeps_the_greatest_and_the_first_of_equals():
+    assert prune(0.5)(np.array([[1.0, -3.0], [0.5, -2.0]])).tolist() == [[0, -3], [0, -2]]
+    assert prune(0.5)(np.array([1.0, -1.0, 1.0])).tolist() == [1, -1, 0]
+    assert prune(0.0)(np.array([1.0, 0.0])).tolist() == [1, 0]
+    with pytest.raises(ValueError, match="share must be at least 0 and less than 1, not 1"):
+        prune(1)
+
+
+def test_the_three_steps_are_the_formulas():
+    w = {"w": np.array([3.0, 1.0])}
+    state = AdmmState(w, {"w": prune(0.5)}, rho=0.5)
+    assert state.z["w"].tolist() == [3, 0] and state.u["w"].tolist() == [0, 0]
+    assert state.penalties()["w"](w["w"]).tolist() == [0, 0.5]
+    assert state.residual(w) == pytest.approx((1 / 10) ** 0.5)
+    moved = {"w": np.array([1.0, 2.0])}
+    state.update(moved)
+    assert state.z["w"].tolist() == [0, 2] and state.u["w"].tolist() == [1, 0]
+    state.raise_rho(4)
+    assert state.rho == 2 and state.u["w"].tolist() == [0.25, 0]
+    assert state.penalties()["w"](moved["w"]).tolist() == [2 * 1.25, 0]
+
+
+def test_admm_finds_the_inputs_that_matter():
+    net, x, labels = problem()
+    settings = AdmmSettings(updates=4, rho=0.02, train=Settings(epochs=6, rate=2e-2))
+    pruned, masks = admm(net, x, labels, {"w": prune(0.95)}, settings, retrain=Settings(epochs=8, rate=2e-2))
+    # 6 of 120 weights are left, all on the six inputs (a negative weight for the other classes serves as well).
+    assert masks["w"].sum() == 6 and set(np.argwhere(masks["w"])[:, 1]) == set(range(6))
+    assert np.array_equal(pruned.arrays["w"] != 0, masks["w"] == 1)
+    assert pruned.accuracy(x, labels) > 0.9
+
+
+def test_admm_brings_the_weights_to_the_set():
+    net, x, labels = problem()
+    residuals = []
+
+    def watched(updates):
+        settings = AdmmSettings(updates=updates, rho=0.02, train=Settings(epochs=4, rate=2e-2))
+        state = {}
+
+        def project(w):
+            z = prune(0.95)(w)
+            state["apart"] = float(np.linalg.norm(w - z) / np.linalg.norm(w))
+            return z
+        admm(net, x, labels, {"w": project}, settings)
+        return state["apart"]    # of the last, hard projection
+
+    residuals = [watched(n) for n in (1, 5)]
+    assert residuals[1] < residuals[0] / 2
+
+
+def test_progressive_admm_keeps_earlier_zeros():
+    net, x, labels = problem()
+    settings = AdmmSettings(updates=2, rho=0.02, train=Settings(epochs=3, rate=2e-2))
+    first, masks = admm(net, x, labels, {"w": prune(0.6)}, settings)
+    second, finer = admm(first, x, labels, {"w": prune(0.9)}, settings, masks=masks)
+    assert masks["w"].sum() == 48 and finer["w"].sum() == 12
+    assert np.all(finer["w"] <= masks["w"]) and np.all(second.arrays["w"][masks["w"] == 0] == 0)
+
+
+@pytest.mark.parametrize("settings, message", [
+    (dict(updates=0), "updates must be at least 1, not 0"),
+    (dict(rho=0.0), "rho must be positive and growth at least 1, not 0.0 and 3.0"),
+    (dict(growth=0.5), "rho must be positive and growth at least 1, not 0.01 and 0.5")])
+def test_settings_refuse(settings, message):
+    with pytest.raises(ValueError, match=message):
+        AdmmSettings(**settings)
