@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
 from shiftwork.golden.ternary.program import ErrorCode
 
 from .tools import ToolError, cxx_compiler, cxxrtl_include, run_compiler, run_yosys
@@ -18,6 +17,9 @@ __all__ = ["CompiledSimulator", "EngineError", "Output", "SimulationError"]
 
 FLAGS = ["-std=c++17", "-O3", "-fPIC", "-shared"]
 """-O2 compiles 15 % faster and simulates at half the speed."""
+
+YOSYS_SCRIPT = ("read_verilog {name}.v; hierarchy -check -top {top}; proc; flatten; opt -fast; clean; "
+                "write_cxxrtl -O6 -g{debug} {name}.cpp")
 
 DRIVER = Path(__file__).with_name("compiled.cpp")
 
@@ -49,8 +51,8 @@ class Output:
 class CompiledSimulator:
     """Simulates the Verilog of a ternary engine, about a million cycles per second.
 
-    Compiling takes seconds (64 lanes: about 10), so what it yields stays in ``build_dir``, under a hash of everything
-    that it came from, and is used again.
+    Compiling takes seconds, so what it yields stays in ``build_dir``, under a hash of everything that it came
+    from, and is used again.
 
     Parameters
     ----------
@@ -73,13 +75,15 @@ class CompiledSimulator:
         compiler, include = cxx_compiler(), cxxrtl_include()
         version = subprocess.run([*compiler, "--version"], text=True, capture_output=True).stdout
         flags = [*FLAGS, *(["-DTRACE"] if trace else [])]
-        parts = (text, DRIVER.read_text(), (include / "cxxrtl" / "cxxrtl.h").read_text(), version, top, *flags)
+        sources = (text, DRIVER.read_text(), (include / "cxxrtl" / "cxxrtl.h").read_text())
+        parts = (*sources, YOSYS_SCRIPT, *compiler, version, top, *flags)
         name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
         folder = Path(build_dir).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         self.library = folder / f"{name}.so"   #: the compiled simulator
         if not self.library.exists():
-            self._build(text, top, name, [*compiler, *flags, f"-I{include}"], trace, progress or (lambda text: None))
+            command = [*compiler, *flags, f"-I{include}"]
+            self._build(text, top, name, command, trace, progress or (lambda text: None))
         self._trace = trace
         self._calls = _bind(self.library)
 
@@ -88,8 +92,7 @@ class CompiledSimulator:
         (folder / f"{name}.v").write_text(text)
         progress("Translating Verilog to C++")
         # Debug information is for waveforms only, and the greater part of the code where it is asked for.
-        run_yosys(f"read_verilog {name}.v; hierarchy -check -top {top}; proc; flatten; opt -fast; clean; "
-                  f"write_cxxrtl -O6 {'-g4' if trace else '-g0'} {name}.cpp", folder)
+        run_yosys(YOSYS_SCRIPT.format(name=name, top=top, debug=4 if trace else 0), folder)
         progress("Compiling C++")
         unfinished = folder / f"{name}.{os.getpid()}.so"
         struct = "p_" + top.replace("_", "__")
@@ -97,8 +100,8 @@ class CompiledSimulator:
                       "-o", str(unfinished)])
         unfinished.replace(self.library)
 
-    def run(self, program, batches, *, stall_percent=0, seed=1, max_cycles=20_000_000, trace=None, trace_cycles=10_000,
-            progress=None):
+    def run(self, program, batches, *, stall_percent=0, seed=1, max_cycles=20_000_000, trace=None,
+            trace_cycles=10_000, progress=None):
         """Resets the engine, loads a program and runs batches; an `Output`.
 
         Parameters
@@ -108,7 +111,7 @@ class CompiledSimulator:
         batches : uint8 (batches, beats, drain_width)
             Packets of the input stream, or a list of such arrays.
         stall_percent : int
-            Probability, 0 .. 95, that a bus waits before it offers or accepts something, each cycle, each bus.
+            Probability, 0 .. 95, that a bus does not offer or accept something, each bus, each cycle.
         seed : int
             Of these stalls.
         max_cycles : int
@@ -118,8 +121,8 @@ class CompiledSimulator:
         progress : function of (int, int), optional
             Told the number of batches done and of all batches.
 
-        Raises EngineError where the engine reports an error, SimulationError where it takes too many cycles or breaks
-        a rule of a bus, ValueError for arguments that are none of these.
+        Raises EngineError where the engine reports an error, SimulationError where it takes too many cycles
+        or breaks a rule of a bus, ValueError for arguments that are none of these.
         """
         if not 0 <= stall_percent <= 95:
             raise ValueError(f"Stalls must be between 0 and 95 percent, not {stall_percent}")
@@ -131,7 +134,8 @@ class CompiledSimulator:
                 raise ValueError(f"Waveforms must go to a file that can be written, not {trace}")
             start = time.perf_counter()
             words = np.ascontiguousarray(program, np.uint32)
-            _check(self._calls.simulator_load(simulator, words.ctypes.data, len(words)), "Program", max_cycles)
+            code = self._calls.simulator_load(simulator, words.ctypes.data, len(words))
+            _check(code, "Program", max_cycles)
             values, cycles = [], []
             for n, batch in enumerate(batches):
                 values.append(self._batch(simulator, n, batch, max_cycles, cycles))
@@ -141,8 +145,9 @@ class CompiledSimulator:
             seconds = time.perf_counter() - start
         finally:
             self._calls.simulator_destroy(simulator)
-        if len({len(v) for v in values}) > 1:
-            raise SimulationError(f"Batches must yield the same number of values, not {sorted({len(v) for v in values})}")
+        counts = {len(v) for v in values}
+        if len(counts) > 1:
+            raise SimulationError(f"Batches must yield the same number of values, not {sorted(counts)}")
         cycles = np.array(cycles, np.int64).reshape(-1, 2)
         return Output(np.array(values, np.int16).reshape(len(values), -1), cycles[:, 0], cycles[:, 1], total,
                       total / seconds)
@@ -153,7 +158,8 @@ class CompiledSimulator:
         if batch.ndim != 2 or batch.shape[1] != width or not len(batch):
             raise ValueError(f"Batch {number} must have shape (beats, {width}), not {batch.shape}")
         counted = (ctypes.c_uint32 * 2)()
-        _check(self._calls.simulator_run(simulator, batch.ctypes.data, len(batch), counted), f"Batch {number}", max_cycles)
+        code = self._calls.simulator_run(simulator, batch.ctypes.data, len(batch), counted)
+        _check(code, f"Batch {number}", max_cycles)
         cycles.append(list(counted))
         values = ctypes.POINTER(ctypes.c_int16)()
         count = self._calls.simulator_values(simulator, ctypes.byref(values))

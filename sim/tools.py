@@ -26,9 +26,9 @@ def cxx_compiler():
         if shutil.which(name):
             return command or [name]
     if command:
-        raise ToolError(f"C++ compiler in the environment variable CXX must be a program that exists, not {chosen!r}")
-    raise ToolError("C++ compiler must be installed (c++, g++ or clang++: the package g++ or clang of your system, "
-                    "or Xcode's command line tools), or its command stand in the environment variable CXX")
+        raise ToolError(f"Environment variable CXX must hold a C++ compiler that is there, not {chosen!r}")
+    raise ToolError("A C++ compiler must be installed (the package g++ or clang of your system), or its "
+                    "command stand in the environment variable CXX")
 
 
 def cxxrtl_include():

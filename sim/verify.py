@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-
 from shiftwork.golden.ternary.config import TernaryConfig
 from shiftwork.golden.ternary.program import MAGIC, VERSION
 
@@ -16,8 +15,8 @@ JOB_VARIABLE = "SHIFTWORK_JOB"
 """Environment variable with the path of the bench's job."""
 
 
-def verify(verilog, config, program, inputs, expected, folder, simulator=None, *, load_cycles=None, run_cycles=None,
-           seed=1, tests=None, progress=None):
+def verify(verilog, config, program, inputs, expected, folder, simulator=None, *, load_cycles=None,
+           run_cycles=None, seed=1, tests=None, progress=None):
     """Runs a program and its inputs on Verilog and compares every bit of the output.
 
     Parameters
@@ -35,8 +34,9 @@ def verify(verilog, config, program, inputs, expected, folder, simulator=None, *
     folder : Path
         For all files; made where it does not exist.
     simulator : str, optional
-        "compiled" runs the batches without and with stalls; "verilator" or "icarus", or None for whichever is there,
-        runs the whole bench of `shiftwork.sim.ternary`: stalls, resets, malformed programs and packets, registers.
+        "compiled" runs the batches, and a few of them once more with stalls; "verilator", "icarus", or None
+        for the first of these that is there, runs all of `shiftwork.sim.ternary`: stalls, resets, malformed
+        programs and packets, registers.
     load_cycles, run_cycles : integers (batches,), optional
         What the cycle registers must say after each batch without stalls.
     tests : list of str, optional
@@ -45,8 +45,8 @@ def verify(verilog, config, program, inputs, expected, folder, simulator=None, *
     Returns a dict: "simulator", "batches", "values" compared, and for "compiled" also "cycles" and
     "cycles_per_second"; for the others "tests" passed.
 
-    Raises AssertionError where anything differs, ToolError where a tool is missing, ValueError for arguments of another
-    shape; the compiled simulator also EngineError and SimulationError.
+    Raises AssertionError where anything differs, ToolError where a tool is missing, ValueError for arguments
+    of another shape; the compiled simulator also EngineError and SimulationError.
     """
     job = _job(config, program, inputs, expected, load_cycles, run_cycles)
     found = {"simulator": simulator, "batches": len(job["inputs"]), "values": job["expected"].size}
@@ -65,7 +65,8 @@ def registers(config):
         (0x00, MAGIC),
         (0x04, VERSION | config.fingerprint << 8),
         (0x08, config.lanes | config.grid_rows << 16 | config.grid_columns << 24),
-        (0x0C, config.drain_width | config.scatter_width << 8 | config.acc_width << 16 | config.scale_width << 24),
+        (0x0C, config.drain_width | config.scatter_width << 8 | config.acc_width << 16
+         | config.scale_width << 24),
         (0x24, config.row_depth),
         (0x28, config.weight_depth),
         (0x2C, config.table_depth),
@@ -89,10 +90,11 @@ def _job(config, program, inputs, expected, load_cycles, run_cycles):
     if inputs.ndim != 3 or inputs.shape[2] != config.drain_width or not inputs.size:
         raise ValueError(f"Inputs must have shape (batches, beats, {config.drain_width}), not {inputs.shape}")
     if expected.ndim != 2 or len(expected) != len(inputs) or expected.shape[1] % config.drain_width:
-        raise ValueError(f"Expected values must have shape ({len(inputs)}, a multiple of {config.drain_width}), "
-                         f"not {expected.shape}")
+        raise ValueError(f"Expected values must have shape ({len(inputs)}, a multiple of "
+                         f"{config.drain_width}), not {expected.shape}")
     if expected.min() < -32768 or expected.max() > 32767:
-        raise ValueError(f"Expected values must be within -32768 .. 32767, not {expected.min()} .. {expected.max()}")
+        raise ValueError("Expected values must be within -32768 .. 32767, "
+                         f"not {expected.min()} .. {expected.max()}")
     job = {"program": np.asarray(program, np.uint32), "inputs": inputs.astype(np.uint8),
            "expected": expected.astype(np.int16), "registers": registers(config)}
     for name, cycles in (("load_cycles", load_cycles), ("run_cycles", run_cycles)):
@@ -102,7 +104,7 @@ def _job(config, program, inputs, expected, load_cycles, run_cycles):
 
 
 def _verify_compiled(verilog, job, folder, seed, progress):
-    simulator = CompiledSimulator(verilog, folder, progress=None)
+    simulator = CompiledSimulator(verilog, folder)
     output = simulator.run(job["program"], job["inputs"], progress=progress)
     np.testing.assert_array_equal(output.values, job["expected"], "values of the output stream")
     for name in ("load_cycles", "run_cycles"):
@@ -110,5 +112,6 @@ def _verify_compiled(verilog, job, folder, seed, progress):
             np.testing.assert_array_equal(getattr(output, name), job[name], f"register {name.upper()}")
     few = slice(0, 4)
     stalled = simulator.run(job["program"], job["inputs"][few], stall_percent=40, seed=seed)
-    np.testing.assert_array_equal(stalled.values, job["expected"][few], "values of the output stream with stalls")
+    what = f"values of the output stream with stalls, seed {seed}"
+    np.testing.assert_array_equal(stalled.values, job["expected"][few], what)
     return {"cycles": output.total_cycles, "cycles_per_second": output.cycles_per_second}

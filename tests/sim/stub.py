@@ -1,7 +1,7 @@
 """A small stand-in for the ternary engine with the same ports: it gives back its input, plus a constant.
 
-Its program is one table section of two words: the beats of a batch, and the constant. It serves to test the benches, also
-that they find what is wrong: each `Fault` is a mistake that an engine could have.
+Its program is one table section of two words: the beats of a batch, and the constant. It serves to test the
+benches, also that they find what is wrong: each `Fault` is a mistake that an engine could have.
 """
 
 import enum
@@ -134,7 +134,8 @@ class StubTop(wiring.Component):
             loader.data.eq(self.s_axis_program_tdata), loader.last.eq(self.s_axis_program_tlast),
         ]
         beats, constant, count = loader.beats, loader.constant, Signal(16)
-        error, swallow, batches, load_cycles, run_cycles = Signal(4), Signal(), Signal(32), Signal(32), Signal(32)
+        error, swallow = Signal(4), Signal()
+        batches, load_cycles, run_cycles = Signal(32), Signal(32), Signal(32)
         busy, start, clear = Signal(), Signal(), Signal()
         m.d.comb += [
             start.eq(axil.write_enable & (axil.write_address == 0x10) & axil.write_data[0]),
@@ -220,18 +221,21 @@ def bus_inputs():
 
 def _stream(name, width, flow):
     back = Out if flow is In else In
-    return {f"{name}_tdata": flow(width), f"{name}_tvalid": flow(1), f"{name}_tlast": flow(1), f"{name}_tready": back(1)}
+    return {f"{name}_tdata": flow(width), f"{name}_tvalid": flow(1), f"{name}_tlast": flow(1),
+            f"{name}_tready": back(1)}
 
 
 def stub_verilog(fault=Fault.NONE, config=CONFIG):
-    return verilog.convert(StubTop(config, fault), name="shiftwork_ternary", emit_src=False, strip_internal_attrs=True)
+    return verilog.convert(StubTop(config, fault), name="shiftwork_ternary", emit_src=False,
+                           strip_internal_attrs=True)
 
 
 def stub_program(beats, constant, config=CONFIG):
     chunks = -(-config.table_width // 32)
     table = np.zeros((2, chunks), np.uint32)
     table[:, 0] = beats, constant
-    words = np.array([MAGIC, VERSION | config.fingerprint << 8, 2 + table.size, 1, 2, *table.reshape(-1)], np.uint32)
+    head = [MAGIC, VERSION | config.fingerprint << 8, 2 + table.size, 1, 2]
+    words = np.array([*head, *table.reshape(-1)], np.uint32)
     return np.append(words, np.uint32(zlib.crc32(words.astype("<u4").tobytes())))
 
 
