@@ -19,8 +19,8 @@ class AxiLite(wiring.Component):
 
     A write takes effect, ``write_enable`` for one cycle, when both its address and its data have come, in
     whichever order. Byte 0 of the strobe decides: where it is clear, the write is answered as any other but
-    ``write_enable`` stays low; the other bytes' strobes are ignored. Addresses are those of 32-bit words: their two
-    low bits are ignored and given as 0. One write and one read at a time; each may wait for the other's whole length.
+    ``write_enable`` stays low; the other bytes' strobes are ignored. Addresses are those of 32-bit words: their
+    two low bits are ignored and given as 0. One write and one read at a time, independent of each other.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ class AxiLite(wiring.Component):
     read_data, read_error : In
         Its value, and whether there is none (answered SLVERR); combinational from ``read_address``.
 
-    Timing: every output to the bus comes from registers alone. A read is answered 2 cycles after its address is
-    accepted, a write 2 cycles after the later of its two halves; at most one of each every 3 cycles.
+    Timing: every output to the bus comes from registers alone. A read is answered 2 cycles after its address
+    is accepted, a write 2 cycles after the later of its two halves; at most one of each every 3 cycles.
     Cost: about 2 * address_width + 70 flip-flops.
 
     Raises ValueError where ``address_width`` is below 3.

@@ -22,7 +22,7 @@ class Queue(wiring.Component):
     shape
         Shape of the payload.
     depth : int
-        Payloads that it holds, at least 1. Up to 2, it is a pair of registers that holds two; above, a memory.
+        Payloads that it holds, at least 1. Up to 2, it is a pair of registers that holds 2; above, a memory.
 
     Members
     -------

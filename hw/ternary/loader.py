@@ -55,7 +55,7 @@ class Crc32Step(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # The step is linear, so it is known from what becomes of each bit alone: one exclusive or for each bit of `o`.
+        # The step is linear, so what becomes of each bit alone tells all: an exclusive or for each bit of `o`.
         images = [_divide(1 << n) for n in range(32)]
         for n in range(32):
             m.d.comb += self.o[n].eq(Cat(self.i[k] for k in range(32) if images[k] >> n & 1).xor())
@@ -71,10 +71,10 @@ def _divide(value):
 class ProgramLoader(wiring.Component):
     """Loads the programs of docs/engines/ternary-machine.md, "Program".
 
-    Words are checked one at a time as they come; where one word has several errors, the lowest code counts. The rest
-    of a packet with an error is swallowed. Words of a memory are written as they come, so a program found bad
-    afterwards has overwritten the one before. A memory's word takes ceil(width/32) words of the packet; bits beyond
-    its width are ignored.
+    Words are checked one at a time as they come; where one word has several errors, the lowest code counts. A
+    section's memory, address and count are checked when all have come. The rest of a packet with an error is
+    swallowed. Memory words are written as they come, so a program found bad afterwards has overwritten the one
+    before. Bits of a memory word beyond the memory's width are ignored.
 
     Parameters
     ----------
@@ -99,9 +99,10 @@ class ProgramLoader(wiring.Component):
     busy : Out(1)
         Whether a packet has begun and not ended; high from the cycle after its first word is accepted.
 
-    Timing: one word a cycle, without pauses, also between packets. A memory is written in the cycle after the last
-    chunk of its word is accepted; ``loaded``, ``done`` and ``failed`` follow 2 cycles after the word they are due to.
-    Cost: 32 * ceil(max(2 * lanes, table_width) / 32) flip-flops of shift register and some 200 more.
+    Timing: one word a cycle, without pauses, also between packets. A memory is written in the cycle after the
+    last chunk of its word is accepted; ``loaded``, ``done`` and ``failed`` follow 2 cycles after the word that
+    causes them.
+    Cost: 32 * ceil(max(2 * lanes, table_width) / 32) flip-flops of shift register and about 130 more.
     """
 
     def __init__(self, config):
@@ -124,115 +125,138 @@ class ProgramLoader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        table_chunks, weights_chunks = -(-len(self.table_data) // 32), -(-len(self.weights_data) // 32)
+        s = _State(self.config)
 
-        # Every accepted word shifts in at the top and is looked at in the next cycle. No word is ever held there, so
-        # the stream is ready whenever it is enabled; and when the last chunk of a memory word is looked at, that word
-        # is complete, its least significant bit `chunks` words below the top.
-        valid, last = Signal(), Signal()
-        words = Signal(32 * max(table_chunks, weights_chunks))
-        word = words[-32:]
+        # Every accepted word shifts in at the top and is looked at in the next cycle. No word is ever held there,
+        # so the stream is ready whenever it is enabled; and when the last chunk of a memory word is looked at, that
+        # word is complete, its least significant bit so many chunks below the top.
         m.d.comb += self.i.ready.eq(self.enable)
-        m.d.sync += valid.eq(self.i.valid & self.i.ready)
+        m.d.sync += s.valid.eq(self.i.valid & self.i.ready)
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [words.eq(Cat(words, self.i.p.data)[32:]), last.eq(self.i.p.last)]
+            m.d.sync += [s.words.eq(Cat(s.words, self.i.p.data)[32:]), s.last.eq(self.i.p.last)]
 
-        crc = Signal(32, init=0xFFFFFFFF)
-        m.submodules.divider = divider = Crc32Step()
-        m.d.comb += divider.i.eq(crc ^ word)
-        with m.If(valid):
-            m.d.sync += crc.eq(Mux(last, crc.init, divider.o))
+        m.submodules.step = step = Crc32Step()
+        m.d.comb += step.i.eq(s.crc ^ s.word)
+        with m.If(s.valid):
+            m.d.sync += s.crc.eq(Mux(s.last, s.crc.init, step.o))
 
-        expect = Signal(Expect)
-        error = Signal(LoadError)
-        good, write = Signal(), Signal()
-        doomed = Signal()           # the word before was refused, and not the packet's last
-        fresh = valid & ~doomed
-        remaining = Signal(32)      # words before the checksum
-        unknown = Signal()          # the section is for no memory, or begins beyond any
-        weights = Signal()          # it is for the weight memory
-        address = Signal(range(max(self.config.table_depth, self.config.weight_depth) + 1))
-        left = Signal.like(address)                                        # memory words of it
-        chunk = Signal(range(max(2, table_chunks, weights_chunks)))        # chunks of the memory word to follow
-
-        checksum = (expect == Expect.SECTION) & (remaining == 0)
-        number, begin, end = word[:8], word[8:], address + word[:len(left)]
-        depth = Mux(weights, self.config.weight_depth, self.config.table_depth)
-        chunks = Mux(weights, weights_chunks - 1, table_chunks - 1)
-
-        def refuse(condition, code):
-            with m.If(condition):
-                m.d.comb += error.eq(code)
-
-        # The assignment that comes later wins: of two errors, the one with the lower code.
-        refuse(last & ~checksum & (expect != Expect.END), LoadError.TRUNCATED)
-        with m.Switch(expect):
-            with m.Case(Expect.MAGIC):
-                refuse(word != MAGIC, LoadError.MAGIC)
-            with m.Case(Expect.VERSION):
-                refuse(word[8:] != self.config.fingerprint, LoadError.GEOMETRY)
-                refuse(word[:8] != VERSION, LoadError.VERSION)
-            with m.Case(Expect.SECTION):
-                refuse(checksum & ~last, LoadError.OVERLONG)
-                refuse(checksum & (word != ~crc), LoadError.CHECKSUM)
-            with m.Case(Expect.COUNT):
-                refuse(unknown | word[len(left):].any() | (end > depth), LoadError.ADDRESS)
-                refuse(remaining == 0, LoadError.TRUNCATED)
-            with m.Case(Expect.CHUNK):
-                refuse(remaining == 0, LoadError.TRUNCATED)
-
-        with m.If(fresh):
-            m.d.sync += remaining.eq(remaining - 1)
-            with m.Switch(expect):
-                with m.Case(Expect.MAGIC):
-                    m.d.sync += expect.eq(Expect.VERSION)
-                with m.Case(Expect.VERSION):
-                    m.d.sync += expect.eq(Expect.LENGTH)
-                with m.Case(Expect.LENGTH):
-                    m.d.sync += [remaining.eq(word), expect.eq(Expect.SECTION)]
-                with m.Case(Expect.SECTION):
-                    m.d.comb += good.eq(checksum & last & (word == ~crc))
-                    m.d.sync += [
-                        unknown.eq(((number != Memory.TABLE.value) & (number != Memory.WEIGHTS.value))
-                                   | begin[len(address):].any()),
-                        weights.eq(number == Memory.WEIGHTS.value),
-                        address.eq(begin),
-                        expect.eq(Expect.COUNT),
-                    ]
-                with m.Case(Expect.COUNT):
-                    m.d.sync += [left.eq(word), chunk.eq(chunks)]
-                    m.d.sync += expect.eq(Mux(word[:len(left)].any(), Expect.CHUNK, Expect.SECTION))
-                with m.Case(Expect.CHUNK):
-                    m.d.sync += chunk.eq(chunk - 1)
-                    with m.If(chunk == 0):
-                        m.d.comb += write.eq(remaining != 0)
-                        m.d.sync += [address.eq(address + 1), left.eq(left - 1), chunk.eq(chunks)]
-                        with m.If(left == 1):
-                            m.d.sync += expect.eq(Expect.SECTION)
-        # Acting on an error a cycle late keeps the checks out of the longest path.
-        m.d.sync += doomed.eq(fresh & ~last & (error != LoadError.NONE))
-        with m.If(valid & last):
-            m.d.sync += expect.eq(Expect.MAGIC)
-        with m.Elif(doomed):
-            m.d.sync += expect.eq(Expect.END)
+        self._check(m, s)
+        self._advance(m, s)
 
         loaded = Signal()
-        with m.If(valid):
-            m.d.sync += loaded.eq(good)
+        with m.If(s.valid):
+            m.d.sync += loaded.eq(s.good)
         m.d.sync += [
-            self.error.eq(error),
-            self.failed.eq(fresh & (error != LoadError.NONE)),
-            self.done.eq(good),
+            self.error.eq(s.error),
+            self.failed.eq(s.fresh & (s.error != LoadError.NONE)),
+            self.done.eq(s.good),
         ]
         m.d.comb += [
-            self.loaded.eq(loaded & ~valid),
-            self.busy.eq(valid | (expect != Expect.MAGIC)),
-            self.table_address.eq(address),
-            self.table_data.eq(words[-32 * table_chunks:]),
-            self.table_write.eq(write & ~weights),
-            self.weights_address.eq(address),
-            self.weights_data.eq(words[-32 * weights_chunks:]),
-            self.weights_write.eq(write & weights),
+            self.loaded.eq(loaded & ~s.valid),
+            self.busy.eq(s.valid | (s.expect != Expect.MAGIC)),
+            self.table_address.eq(s.address),
+            self.table_data.eq(s.words[-32 * s.table_chunks:]),
+            self.table_write.eq(s.write & ~s.weights),
+            self.weights_address.eq(s.address),
+            self.weights_data.eq(s.words[-32 * s.weights_chunks:]),
+            self.weights_write.eq(s.write & s.weights),
         ]
 
         return m
+
+    def _check(self, m, s):
+        """What is wrong with the word, were it taken: ``error``."""
+        end = s.address + s.word[:len(s.left)]
+        depth = Mux(s.weights, self.config.weight_depth, self.config.table_depth)
+
+        def refuse(condition, code):
+            with m.If(condition):
+                m.d.comb += s.error.eq(code)
+
+        # The assignment that comes later wins: of two errors, the one with the lower code.
+        refuse(s.last & ~s.checksum & (s.expect != Expect.END), LoadError.TRUNCATED)
+        with m.Switch(s.expect):
+            with m.Case(Expect.MAGIC):
+                refuse(s.word != MAGIC, LoadError.MAGIC)
+            with m.Case(Expect.VERSION):
+                refuse(s.word[8:] != self.config.fingerprint, LoadError.GEOMETRY)
+                refuse(s.word[:8] != VERSION, LoadError.VERSION)
+            with m.Case(Expect.SECTION):
+                refuse(s.checksum & ~s.last, LoadError.OVERLONG)
+                refuse(s.checksum & (s.word != ~s.crc), LoadError.CHECKSUM)
+            with m.Case(Expect.COUNT):
+                refuse(s.unknown | s.word[len(s.left):].any() | (end > depth), LoadError.ADDRESS)
+                refuse(s.remaining == 0, LoadError.TRUNCATED)
+            with m.Case(Expect.CHUNK):
+                refuse(s.remaining == 0, LoadError.TRUNCATED)
+
+    def _advance(self, m, s):
+        """What to expect after the word, and whether it completes a memory word or the program."""
+        number, begin = s.word[:8], s.word[8:]
+        chunks = Mux(s.weights, s.weights_chunks - 1, s.table_chunks - 1)
+
+        with m.If(s.fresh):
+            m.d.sync += s.remaining.eq(s.remaining - 1)
+            with m.Switch(s.expect):
+                with m.Case(Expect.MAGIC):
+                    m.d.sync += s.expect.eq(Expect.VERSION)
+                with m.Case(Expect.VERSION):
+                    m.d.sync += s.expect.eq(Expect.LENGTH)
+                with m.Case(Expect.LENGTH):
+                    m.d.sync += [s.remaining.eq(s.word), s.expect.eq(Expect.SECTION)]
+                with m.Case(Expect.SECTION):
+                    m.d.comb += s.good.eq(s.checksum & s.last & (s.word == ~s.crc))
+                    known = (number == Memory.TABLE.value) | (number == Memory.WEIGHTS.value)
+                    m.d.sync += [
+                        s.unknown.eq(~known | begin[len(s.address):].any()),
+                        s.weights.eq(number == Memory.WEIGHTS.value),
+                        s.address.eq(begin),
+                        s.expect.eq(Expect.COUNT),
+                    ]
+                with m.Case(Expect.COUNT):
+                    m.d.sync += [s.left.eq(s.word), s.chunk.eq(chunks)]
+                    m.d.sync += s.expect.eq(Mux(s.word[:len(s.left)].any(), Expect.CHUNK, Expect.SECTION))
+                with m.Case(Expect.CHUNK):
+                    m.d.sync += s.chunk.eq(s.chunk - 1)
+                    with m.If(s.chunk == 0):
+                        m.d.comb += s.write.eq(s.remaining != 0)
+                        m.d.sync += [s.address.eq(s.address + 1), s.left.eq(s.left - 1), s.chunk.eq(chunks)]
+                        with m.If(s.left == 1):
+                            m.d.sync += s.expect.eq(Expect.SECTION)
+
+        # Acting on an error a cycle late keeps the checks out of the longest path.
+        m.d.sync += s.doomed.eq(s.fresh & ~s.last & (s.error != LoadError.NONE))
+        with m.If(s.valid & s.last):
+            m.d.sync += s.expect.eq(Expect.MAGIC)
+        with m.Elif(s.doomed):
+            m.d.sync += s.expect.eq(Expect.END)
+
+
+class _State:
+    """Signals that the loader's parts share."""
+
+    def __init__(self, config):
+        self.table_chunks = -(-config.table_width // 32)
+        self.weights_chunks = -(-2 * config.word_width // 32)
+        most_chunks = max(2, self.table_chunks, self.weights_chunks)
+
+        self.words = Signal(32 * max(self.table_chunks, self.weights_chunks))
+        self.word = self.words[-32:]     # the word looked at
+        self.valid = Signal()            # it is a new one
+        self.last = Signal()             # it is the packet's last
+        self.doomed = Signal()           # the one before was refused, and not the packet's last
+        self.fresh = self.valid & ~self.doomed
+        self.crc = Signal(32, init=0xFFFFFFFF)
+
+        self.expect = Signal(Expect)
+        self.remaining = Signal(32)      # words before the checksum, this one included
+        self.checksum = (self.expect == Expect.SECTION) & (self.remaining == 0)
+        self.unknown = Signal()          # the section is for no memory, or begins beyond any
+        self.weights = Signal()          # it is for the weight memory
+        self.address = Signal(range(max(config.table_depth, config.weight_depth) + 1))
+        self.left = Signal.like(self.address)      # memory words of it
+        self.chunk = Signal(range(most_chunks))    # chunks of the memory word after this one
+
+        self.error = Signal(LoadError)
+        self.good = Signal()             # the program ends here, and is good
+        self.write = Signal()            # the memory word is complete

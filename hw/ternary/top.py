@@ -21,15 +21,15 @@ class TernaryTop(wiring.Component):
     ----------
     config : TernaryConfig
     engine : component
-        What stands behind the buses, of `TernaryEngine`'s interface; a ``TernaryEngine(config)`` unless given.
+        What stands behind the buses, of `TernaryEngine`'s interface; ``TernaryEngine(config)`` unless given.
 
     Members
     -------
     s_axis_program_*, s_axis_input_*, m_axis_output_*, s_axil_*
         The buses, signal by signal.
 
-    Timing: streams pass through unchanged, in the same cycle. Registers take the cycles of `AxiLite`; a start or a
-    clear reaches the engine one cycle before the write is answered.
+    Timing: streams pass through unchanged, in the same cycle. Registers take the cycles of `AxiLite`; a start or
+    a clear reaches the engine one cycle before the write is answered.
     """
 
     def __init__(self, config, *, engine=None):
@@ -116,4 +116,5 @@ def _stream_members(prefix, width, flow):
 
 def emit(config):
     """Verilog of ``TernaryTop(config)``, module ``shiftwork_ternary``; the same text for the same config."""
-    return verilog.convert(TernaryTop(config), name="shiftwork_ternary", emit_src=False, strip_internal_attrs=True)
+    return verilog.convert(TernaryTop(config), name="shiftwork_ternary", emit_src=False,
+                           strip_internal_attrs=True)

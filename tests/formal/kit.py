@@ -6,14 +6,15 @@
 
     prove(Queue(8, 4), rules, tmp_path)
 
-`prove` puts the component into a module of its own, lets ``rules(m, dut)`` add properties there (`amaranth.hdl.Assert`
-and `Assume`, and any registers that they need in ``m.d.sync``), and leaves every input of the component that ``rules``
-does not drive to the solver, free in each cycle. Everything starts from its reset values, and there is no reset later.
-The component must have a signature that covers all its inputs (a `wiring.Component` does).
+`prove` puts the component into a module of its own, lets ``rules(m, dut)`` add properties there
+(`amaranth.hdl.Assert` and `Assume`, and any registers that they need in ``m.d.sync``), and leaves every input of the
+component that ``rules`` does not drive to the solver, free in each cycle. Everything starts from its reset values,
+and there is no reset later. The component must be a `wiring.Component` whose signature has all its inputs: any other
+signal that nothing drives is constant.
 
 A property is proved for all time: it holds for ``depth`` cycles from the start, and whenever it held for ``depth``
-cycles it holds in the next. If only the latter fails, a greater ``depth`` may do, or one more assertion that tells the
-solver what states cannot be. Keep components small (depth 4, 4 bits): time doubles with each.
+cycles it holds in the next. If only the latter fails, a greater ``depth`` may do, or one more assertion that tells
+the solver what states cannot be. Keep components small, queues of 4 and payloads of 4 bits.
 """
 
 import os
@@ -25,6 +26,8 @@ from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value
 
 __all__ = ["NotProved", "prove", "assert_stream_rules", "assume_stream_rules"]
+
+VERDICTS = ("FAIL", "Property must hold, not be refuted"), ("UNKNOWN", "Property must be inductive")
 
 SCRIPT = """\
 [options]
@@ -71,7 +74,7 @@ def prove(dut, rules, directory, *, depth=8, timeout=120):
     if "DONE (PASS" in run.stdout:
         return
     tail = "\n".join(run.stdout.splitlines()[-25:])
-    for status, meaning in ("FAIL", "Property must hold, not be refuted"), ("UNKNOWN", "Property must be inductive"):
+    for status, meaning in VERDICTS:
         if f"DONE ({status}" in run.stdout:
             raise NotProved(f"{meaning}:\n{tail}")
     raise RuntimeError(f"Proof must run, not end with exit code {run.returncode}:\n{tail}")

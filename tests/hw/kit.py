@@ -50,9 +50,10 @@ def simulate(dut, *benches, timeout, background=()):
 
 
 def source(stream, items, *, p=1.0, seed=0, gap=0):
-    """A bench that offers ``items`` (ints, or dicts for structs) in turn, each cycle beginning with probability p.
+    """A bench that offers ``items`` (ints, or dicts for structs) in turn.
 
-    After each ``gap`` items (0: never) it pauses for 50 cycles. While nothing is offered the payload is noise.
+    It begins to offer the next in each cycle with probability p; after each ``gap`` items (0: never) it pauses for
+    50 cycles. While nothing is offered the payload is noise.
     """
     rng = random.Random(seed)
 
@@ -74,7 +75,7 @@ def source(stream, items, *, p=1.0, seed=0, gap=0):
 
 
 def sink(stream, count, *, p=1.0, seed=0, gap=0):
-    """A bench that takes ``count`` payloads, ready in each cycle with probability p; they are in its ``items``.
+    """A bench that takes ``count`` payloads, ready in each cycle with probability p; see its ``items``.
 
     After each ``gap`` payloads (0: never) it refuses for 50 cycles.
     """
@@ -101,8 +102,8 @@ def sink(stream, count, *, p=1.0, seed=0, gap=0):
 def monitor(stream, reset=None):
     """A background bench that raises StreamRuleBroken where the stream breaks its contract.
 
-    What is offered (valid) stays offered, unchanged, until it is accepted (ready). ``reset``, where given, is a
-    signal that excuses a change.
+    What is offered (valid) stays offered, unchanged, until it is accepted (ready). ``reset``, where given, is
+    a signal that excuses a change.
     """
     signals = stream.valid, stream.ready, Value.cast(stream.payload), *([] if reset is None else [reset])
 

@@ -123,7 +123,8 @@ class Bench:
             assert not ctx.get(self.dut.busy)
             self.loaded = ctx.get(self.dut.loaded)
 
-        simulate(self.dut, settle, background=(gate, self.watch, monitor(self.dut.i)), timeout=20 * len(words) + 200)
+        simulate(self.dut, settle, background=(gate, self.watch, monitor(self.dut.i)),
+                 timeout=20 * len(words) + 200)
         return [code for _, code in self.events]
 
 
@@ -151,7 +152,8 @@ def test_fills_memories(name):
         expected[memory] = dict(enumerate(values))
     bench = Bench(config)
     assert bench.run(packets(program(config, *sections))) == [0]
-    assert bench.contents == expected and sum(map(len, bench.packet_writes)) == config.table_depth + config.weight_depth
+    assert bench.contents == expected
+    assert sum(map(len, bench.packet_writes)) == config.table_depth + config.weight_depth
 
 
 def test_ignores_unused_bits():
@@ -189,9 +191,10 @@ def bad_programs(config):
         limit = depth(config, memory)
         full = section(config, memory, limit - 1, [7])
         yield f"{memory} address by one", 4, program(config, full, section(config, memory, limit, [1])), 1
-        yield f"{memory} count by one", 4, program(config, full, section(config, memory, limit - 1, [1, 2])), 1
+        over = section(config, memory, limit - 1, [1, 2])
+        yield f"{memory} count by one", 4, program(config, full, over), 1
         yield f"{memory} address at the end", 0, program(config, section(config, memory, limit, [])), 0
-        yield f"{memory} address beyond the end", 4, program(config, section(config, memory, limit + 1, [])), 0
+        yield f"{memory} address beyond", 4, program(config, section(config, memory, limit + 1, [])), 0
         yield f"{memory} wide address", 4, program(config, section(config, memory, 1 << 23, [1])), 0
         yield f"{memory} wide count", 4, program(config, [memory, 0x80000001, 1, 1]), 0
         yield f"{memory} sum wraps", 4, program(config, [memory | 0xFFFFFF << 8, 0xFFFFFFFF]), 0

@@ -39,7 +39,7 @@ def test_queue_timing(depth):
     count, cycles = 50, []
 
     async def watch(ctx):
-        async for clk, rst, valid in ctx.tick().sample(dut.o.valid):
+        async for _, _, valid in ctx.tick().sample(dut.o.valid):
             cycles.append(valid)
 
     take = sink(dut.o, count)
@@ -108,7 +108,7 @@ class Faulty(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("fault, message", [("valid", "must keep valid"), ("payload", "must keep its payload")])
+@pytest.mark.parametrize("fault, message", [("valid", "keep valid"), ("payload", "keep its payload")])
 def test_monitor_sees(fault, message):
     dut = Faulty(fault)
     with pytest.raises(StreamRuleBroken, match=message):
