@@ -35,7 +35,7 @@ def digits():
 def mnist10k(path=None):
     """28x28 handwritten digits, 10,000 of MNIST: 8,000 to train on, 2,000 held out (a fixed shuffle, seed 0).
 
-    The file is sorted by label: without the shuffle no 8 and no 9 would be trained on, and only 7 to 9 held out.
+    The file is sorted by label: unshuffled, 8 and 9 would never be trained on and only 7 to 9 held out.
 
     ``path`` is the file mnist10k.npz; without it, the one in the folder that the environment variable
     SHIFTWORK_DATA names, or in shared/data beside the repository. Raises FileNotFoundError where there is

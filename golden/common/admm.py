@@ -64,7 +64,7 @@ class AdmmState:
 
 
 def prune(share):
-    """Projection that zeroes floor(share * n) entries, those of least magnitude (of equals, the last ones)."""
+    """Projection that zeroes floor(share * n) entries, those of least magnitude (of equals, the last)."""
     if not 0 <= share < 1:
         raise ValueError(f"share must be at least 0 and less than 1, not {share}")
 

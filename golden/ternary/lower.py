@@ -140,7 +140,7 @@ def _scales(where, factor, offset, interval, bounds, config):
         bias = int(np.floor(off * 2.0 ** shift / mantissa + 0.5)) if mantissa else most + 1
         first, final = np.clip((off + f * least, off + f * greatest), *bounds)
         # A faint filter needs a bias out of range; where its results are within a step of each other (or all
-        # saturate) it becomes a constant: scale 1 (1/2 where 8 bits of mantissa allow no more), the result as bias.
+        # saturate) it becomes a constant: scale 1 (1/2 if the mantissa has 8 bits), the result as bias.
         if abs(bias) > most and final - first < 1:
             empty.append(m)
             mantissa, shift = min(2 ** MIN_SHIFT, 2 ** (config.scale_width - 1)), MIN_SHIFT

@@ -41,7 +41,7 @@ def test_admm_finds_the_inputs_that_matter():
     net, x, labels = problem()
     settings = AdmmSettings(updates=4, rho=0.02, train=Settings(epochs=6, rate=2e-2))
     pruned, masks = admm(net, x, labels, {"w": prune(0.95)}, settings, retrain=Settings(epochs=8, rate=2e-2))
-    # 6 of 120 weights are left, all on the six inputs (a negative weight for the other classes serves as well).
+    # 6 of 120 weights are left, all on the six inputs (some as negative weights of other classes).
     assert masks["w"].sum() == 6 and set(np.argwhere(masks["w"])[:, 1]) == set(range(6))
     assert np.array_equal(pruned.arrays["w"] != 0, masks["w"] == 1)
     assert pruned.accuracy(x, labels) > 0.9

@@ -28,7 +28,7 @@ def test_rule_reaches_the_share_of_zeros_with_the_nearest_array(share):
     zeros = round(share * 20)
     assert np.all(np.sum(signs == 0, axis=1) == zeros) and signs.dtype == np.int8
     for row, t, a in zip(weights, signs, alpha, strict=True):
-        # Of all arrays with as many zeros, a * t with the best kept set and least-squares a has the least distance.
+        # Of all arrays with as many zeros, a * t of the best kept set and a is the nearest.
         kept = np.sort(np.abs(row))[zeros:]
         assert np.sum((row - a * t) ** 2) == pytest.approx(np.sum(row ** 2) - kept.sum() ** 2 / len(kept))
 
@@ -54,11 +54,12 @@ def norm(name, source):
 
 
 def network(seed=0, signed=False, transposed=0):
-    """Every shape of block: bias and normalization, pool before and behind Relu, strides, no Relu, dense twice."""
+    """Every shape of block: bias, normalization, pool before Relu, strides, no Relu, dense twice."""
     rng = np.random.default_rng(seed)
     arrays = {"w1": rng.standard_normal((6, 2, 3, 2)), "c1": rng.standard_normal(6),
               "w2": rng.standard_normal((5, 6, 2, 2)), "w3": rng.standard_normal((4, 5, 1, 1)),
-              "w4": rng.standard_normal((36, 7)), "c4": rng.standard_normal(7), "w5": rng.standard_normal((7, 3))}
+              "w4": rng.standard_normal((36, 7)), "c4": rng.standard_normal(7),
+              "w5": rng.standard_normal((7, 3))}
     for name, size in (("n1", 6), ("n2", 5), ("n4", 7)):
         # Scales of both signs: lowering turns filters whose scale is negative.
         arrays |= {f"{name}.g": rng.uniform(0.5, 2, size) * rng.choice([-1, 1], size),
@@ -149,7 +150,8 @@ def one_layer(weights, gamma, beta, ranges=None, relu=False, config=None, second
     nodes = [node("Gemm", "d", "x", "w", transB=1), norm("n", "d")]
     nodes += [node("Relu", "r", "n")] if relu else []
     nodes += [node("Gemm", "y", nodes[-1].name, "e")] if second else []
-    net = Network(nodes=tuple(nodes), arrays=arrays, input_shape=weights.shape[1:], output_name=nodes[-1].name,
+    net = Network(nodes=tuple(nodes), arrays=arrays, input_shape=weights.shape[1:],
+                  output_name=nodes[-1].name,
                   ranges={"x": (0, 1), nodes[-1].inputs[0]: (0, 4) if relu else (-4, 4), **(ranges or {})})
     return lower(net, config)
 
@@ -165,7 +167,8 @@ def test_each_result_is_within_the_derived_bound(relu):
     step = 4 / 255 if relu else 4 / 127
     wanted = ((x / 255) @ weights.T * gamma + beta) / step
     acc = x @ layer.weights.T.astype(np.int64)
-    got = np.clip(((acc + layer.bias) * layer.scale + (1 << layer.shift - 1)) >> layer.shift, layer.low, layer.high)
+    got = np.clip(((acc + layer.bias) * layer.scale + (1 << layer.shift - 1)) >> layer.shift, layer.low,
+                  layer.high)
     f = layer.scale / 2.0 ** layer.shift
     bound = 0.5 + f / 2 + np.abs(acc) * 2.0 ** -(layer.shift + 1)
     assert np.all(np.abs(got - np.clip(wanted, layer.low, layer.high)) <= bound + 1e-6)
@@ -178,7 +181,8 @@ def test_constant_filters_become_biases():
     layer = integer.layers[0]
     assert np.all(layer.weights[:3] == 0)
     got = np.array([integers(replace(integer, layers=(layer,)), x[None])[0] for x in np.eye(2)])
-    assert got[0].tolist() == got[1].tolist() == [32, -63, 111, -124]    # round(beta / (4 / 127)), -63.5 upward
+    assert got[0].tolist() == got[1].tolist() == [32, -63, 111,
+                                                  -124]    # round(beta / (4 / 127)), -63.5 upward
 
 
 @pytest.mark.parametrize("scale_width", [8, 12])
@@ -196,7 +200,8 @@ def test_last_layer_never_saturates(scale_width):
     weights = TernaryRule().project(rng.standard_normal((6, 30)))
     for gamma in (1e-3, 1, 1e4):
         config = TernaryConfig(scale_width=scale_width, acc_width=24)
-        integer = one_layer(weights, rng.uniform(-gamma, gamma, 6), rng.uniform(-9, 9, 6), config=config, second=False)
+        integer = one_layer(weights, rng.uniform(-gamma, gamma, 6), rng.uniform(-9, 9, 6), config=config,
+                            second=False)
         layer = integer.layers[0]
         t = layer.weights.astype(np.int64)
         for acc in (255 * (t > 0).sum(axis=1), -255 * (t < 0).sum(axis=1)):
@@ -207,18 +212,22 @@ def test_last_layer_never_saturates(scale_width):
 
 def test_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="Gemm 'd' accumulators must fit 16 bits, not need 18"):
-        one_layer(np.ones((1, 400)), np.ones(1), np.ones(1), config=TernaryConfig(acc_width=16, scale_width=12))
+        one_layer(np.ones((1, 400)), np.ones(1), np.ones(1),
+                  config=TernaryConfig(acc_width=16, scale_width=12))
     with pytest.raises(ValueError, match="Gemm 'd' filter 0 scale must be between 0 and 15.9961, not 124"):
         one_layer(np.ones((1, 4)), np.full(1, 1e3), np.ones(1))
     with pytest.raises(ValueError, match="Gemm 'd' filter 0 bias must fit 16 bits, not be 51003"):
         one_layer(np.ones((1, 64)), np.full(1, 1e-2), np.full(1, 2.0), config=TernaryConfig(acc_width=16))
-    with pytest.raises(ValueError, match=r"activation 'r' must have a range that reaches above 0, not \(-1, 0\)"):
+    with pytest.raises(ValueError,
+                       match=r"activation 'r' must have a range that reaches above 0, not \(-1, 0\)"):
         one_layer(np.ones((1, 4)), np.ones(1), np.ones(1), relu=True, ranges={"r": (-1, 0)})
     net = network()
-    with pytest.raises(ValueError, match=r"activation 'x' must have a range \(calibrate the network\), not none"):
+    with pytest.raises(ValueError,
+                       match=r"activation 'x' must have a range \(calibrate the network\), not none"):
         lower(replace(net, ranges={}))
     with pytest.raises(ValueError, match=r"Conv 'conv1' filter 0 must be ternary .*, not of 12 magnitudes"):
-        lower(replace(net, arrays={**net.arrays, "w1": np.random.default_rng(0).standard_normal((6, 2, 3, 2))}))
+        lower(replace(net,
+                      arrays={**net.arrays, "w1": np.random.default_rng(0).standard_normal((6, 2, 3, 2))}))
 
 
 CONV, POOL = node("Conv", "a", "x", "w"), dict(kernel_shape=(1, 1))
@@ -227,11 +236,14 @@ CONV, POOL = node("Conv", "a", "x", "w"), dict(kernel_shape=(1, 1))
 @pytest.mark.parametrize("nodes, message", [
     ((node("Relu", "a", "x"),), "Relu 'a' must stand behind a Conv or Gemm, not first"),
     ((node("Flatten", "a", "x"),), "network must have a Conv or a Gemm, not 1 other nodes"),
-    ((CONV, node("Relu", "b", "a"), norm("n", "b")), "'n' must stand right behind a Conv or Gemm, not behind Relu 'b'"),
+    ((CONV, node("Relu", "b", "a"), norm("n", "b")),
+     "'n' must stand right behind a Conv or Gemm, not behind Relu 'b'"),
     ((CONV, node("MaxPool", "b", "a", **POOL), node("MaxPool", "c", "b", **POOL)),
      "MaxPool 'c' must be the only MaxPool behind Conv 'a', not a second one"),
-    ((CONV, node("Flatten", "b", "a"), node("Relu", "c", "b")), "Relu 'c' must stand before Flatten, not behind it"),
-    ((CONV, node("Relu", "b", "a"), node("Relu", "c", "a")), r"Relu 'c' must read 'b', the output before it .*'a'"),
+    ((CONV, node("Flatten", "b", "a"), node("Relu", "c", "b")),
+     "Relu 'c' must stand before Flatten, not behind it"),
+    ((CONV, node("Relu", "b", "a"), node("Relu", "c", "a")),
+     r"Relu 'c' must read 'b', the output before it .*'a'"),
 ])
 def test_refuses_graphs(nodes, message):
     arrays = {"w": np.ones((2, 2, 1, 1)), **{f"n.{p}": np.ones(2) for p in "gbmv"}}
@@ -270,8 +282,10 @@ def blob_network(turned):
 def test_ternarize_reaches_its_zeros_and_keeps_the_accuracy(method, quantize, turned):
     x, labels = blobs()
     settings = AdmmSettings(updates=2, train=Settings(epochs=2, rate=5e-3))
-    net = ternarize(blob_network(turned), x, labels, Settings(epochs=6, rate=1e-2), method=method, quantize=quantize,
-                    rule=TernaryRule(zero_share=0.5), rules={"y": TernaryRule(zero_share=0.75)}, admm_settings=settings)
+    net = ternarize(blob_network(turned), x, labels, Settings(epochs=6, rate=1e-2), method=method,
+                    quantize=quantize,
+                    rule=TernaryRule(zero_share=0.5), rules={"y": TernaryRule(zero_share=0.75)},
+                    admm_settings=settings)
     assert zero_shares(net)["c"] == pytest.approx(5 / 9) and zero_shares(net)["y"] == 0.75
     assert net.accuracy(x, labels) > 0.95
     integer = lower(net)

@@ -5,7 +5,8 @@ from shiftwork.golden.common.intervals import dot_interval, signed_width
 
 
 def test_requantize_rounds_halves_upward():
-    assert requantize(np.array([-3, -2, -1, 0, 1, 2, 3]), 0, 128, 8, -99, 99).tolist() == [-1, -1, 0, 0, 1, 1, 2]
+    assert requantize(np.array([-3, -2, -1, 0, 1, 2, 3]), 0, 128, 8, -99, 99).tolist() == [-1, -1, 0, 0, 1, 1,
+                                                                                           2]
 
 
 def test_requantize_is_the_formula_in_unbounded_integers():

@@ -6,7 +6,8 @@ from shiftwork.golden.common.network import Network, Node, calibrate, load, save
 
 RNG = np.random.default_rng(0)
 ARRAYS = {
-    "w1": RNG.standard_normal((4, 2, 3, 2)).astype(np.float32), "b1": RNG.standard_normal(4).astype(np.float32),
+    "w1": RNG.standard_normal((4, 2, 3,
+                               2)).astype(np.float32), "b1": RNG.standard_normal(4).astype(np.float32),
     "gamma": RNG.uniform(0.5, 2, 4).astype(np.float32), "beta": RNG.standard_normal(4).astype(np.float32),
     "mean": RNG.standard_normal(4).astype(np.float32), "var": RNG.uniform(0.5, 2, 4).astype(np.float32),
     "w2": RNG.standard_normal((24, 3)).astype(np.float32), "b2": RNG.standard_normal(3).astype(np.float32),
@@ -16,7 +17,8 @@ CONV = {"kernel_shape": [3, 2], "strides": [1, 2], "pads": [1, 0, 2, 1], "group"
 
 def nodes(conv=None, pool=None, gemm=None, conv_inputs=("x", "w1", "b1"), norm="BatchNormalization"):
     return [
-        dict(op_type="Conv", name="c", inputs=list(conv_inputs), outputs=["c"], attributes={**CONV, **(conv or {})}),
+        dict(op_type="Conv", name="c", inputs=list(conv_inputs), outputs=["c"],
+             attributes={**CONV, **(conv or {})}),
         dict(op_type=norm, name="n", inputs=["c", "gamma", "beta", "mean", "var"], outputs=["n"],
              attributes={"epsilon": 1e-3}),
         dict(op_type="Relu", name="r", inputs=["n"], outputs=["r"], attributes={}),
@@ -39,7 +41,8 @@ def brute_force(x):
     for image in x.astype(np.float64):
         padded = np.zeros((2, 7, 7))
         padded[:, 1:5, 0:6] = image
-        y = np.array([[[np.sum(a["w1"][m] * padded[:, i:i + 3, 2 * j:2 * j + 2]) + a["b1"][m] for j in range(3)]
+        y = np.array([[[np.sum(a["w1"][m] * padded[:, i:i + 3,
+                                                   2 * j:2 * j + 2]) + a["b1"][m] for j in range(3)]
                        for i in range(5)] for m in range(4)])
         y = np.array([(y[m] - a["mean"][m]) / np.sqrt(a["var"][m] + 1e-3) * a["gamma"][m] + a["beta"][m]
                       for m in range(4)])
@@ -72,11 +75,13 @@ def test_transposed_gemm_is_the_same():
 def test_saves_the_same_bytes_and_loads_the_same_network(tmp_path):
     net = calibrate(network(SMALL), np.random.default_rng(2).standard_normal((20, 2, 4, 6)))
     save(net, tmp_path / "a.npz")
-    save(network(dict(reversed(SMALL.items())), ranges=dict(reversed(net.ranges.items()))), tmp_path / "b.npz")
+    save(network(dict(reversed(SMALL.items())), ranges=dict(reversed(net.ranges.items()))),
+         tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     again = load(tmp_path / "a.npz")
     assert (again.nodes, again.ranges, again.shapes) == (net.nodes, net.ranges, net.shapes)
-    assert all(np.array_equal(again.arrays[k], v) for k, v in SMALL.items()) and again.arrays.keys() == SMALL.keys()
+    assert all(np.array_equal(again.arrays[k], v) for k,
+               v in SMALL.items()) and again.arrays.keys() == SMALL.keys()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz", "b.npz"]
 
 
@@ -108,8 +113,10 @@ def test_calibrate_clips_for_least_error_and_keeps_a_given_input_range():
     (nodes(conv={"strides": [0, 1]}), "Conv 'c' attribute strides must be 2 integers of at least 1, not"),
     (nodes(conv={"pads": [1, 1]}), "Conv 'c' attribute pads must be 4 integers of at least 0, not"),
     (nodes(conv={"kernel_shape": [3, 3]}), "Conv 'c' weight 'w1' must have shape .x2x3x3, not 4x2x3x2"),
-    (nodes(pool={"kernel_shape": [9, 9]}), "MaxPool 'p' kernel must fit into the padded map of 5x3, not be 9x9"),
-    (nodes(conv_inputs=("x", "w9")), "Conv 'c' weight must be an array of the file, not the missing tensor 'w9'"),
+    (nodes(pool={"kernel_shape": [9, 9]}),
+     "MaxPool 'p' kernel must fit into the padded map of 5x3, not be 9x9"),
+    (nodes(conv_inputs=("x", "w9")),
+     "Conv 'c' weight must be an array of the file, not the missing tensor 'w9'"),
     (nodes(conv_inputs=("z", "w1")), "Conv 'c' input must be the output of an earlier node, not 'z'"),
     (nodes(conv_inputs=("x",)), "Conv 'c' must have 2 to 3 inputs, not 1"),
     (nodes(conv_inputs=("x", "b1")), "Conv 'c' weight 'b1' must have 4 dimensions, not 1"),
@@ -176,8 +183,10 @@ HEAD = {"format": "shiftwork-network", "version": 1}
     (lambda p: write(p, graph=np.array("[1]")), "must be a JSON object, not something else"),
     (lambda p: write(p, graph=np.array(json.dumps({**HEAD, "version": 2}))),
      "must be shiftwork-network version 1, not shiftwork-network version 2"),
-    (lambda p: write(p, graph=np.array(json.dumps(HEAD))), "must have input, output and nodes as documented, not"),
-    (lambda p: write(p, graph=np.array("{}"), w=np.array([{}], object)), "must hold plain arrays, not others"),
+    (lambda p: write(p, graph=np.array(json.dumps(HEAD))),
+     "must have input, output and nodes as documented, not"),
+    (lambda p: write(p, graph=np.array("{}"), w=np.array([{}], object)),
+     "must hold plain arrays, not others"),
 ])
 def test_refuses_files(tmp_path, make, message):
     path = tmp_path / "net.npz"

@@ -14,11 +14,13 @@ def every_operator():
     rng = np.random.default_rng(0)
     arrays = {"w1": rng.standard_normal((3, 2, 3, 2)), "b1": rng.standard_normal(3),
               "g": rng.uniform(0.5, 2, 3), "b": rng.standard_normal(3), "m": np.zeros(3), "v": np.ones(3),
-              "w2": rng.standard_normal((27, 4)), "b2": rng.standard_normal(4), "w3": rng.standard_normal((4, 4))}
+              "w2": rng.standard_normal((27, 4)), "b2": rng.standard_normal(4),
+              "w3": rng.standard_normal((4, 4))}
     nodes = (node("Conv", "c", "x", "w1", "b1", strides=(2, 1), pads=(1, 0, 2, 1)),
              node("BatchNormalization", "n", "c", "g", "b", "m", "v"),
              node("MaxPool", "p", "n", kernel_shape=(2, 3), strides=(1, 2)), node("Relu", "r", "p"),
-             node("Flatten", "f", "r"), node("Gemm", "d", "f", "w2", "b2"), node("Gemm", "y", "d", "w3", transB=1))
+             node("Flatten", "f", "r"), node("Gemm", "d", "f", "w2", "b2"), node("Gemm", "y", "d", "w3",
+                                                                                 transB=1))
     return Network(nodes=nodes, arrays=arrays, input_shape=(2, 6, 7), output_name="y")
 
 
@@ -36,7 +38,8 @@ def test_gradients_are_the_numerical_ones():
                 array.flat[index] += step
                 moved.append(gradients(net, {**arrays, name: array}, x, labels)[0])
             # Central difference in float64: error of order step ** 2 plus 1e-16 / step.
-            assert gradient.flat[index] == pytest.approx((moved[0] - moved[1]) / 2e-5, rel=1e-5, abs=1e-8), name
+            assert gradient.flat[index] == pytest.approx((moved[0] - moved[1]) / 2e-5, rel=1e-5,
+                                                         abs=1e-8), name
 
 
 def test_softmax_cross_entropy_of_known_values():
@@ -68,7 +71,8 @@ def blobs(count=256):
 
 def small():
     rng = np.random.default_rng(6)
-    arrays = {"w": rng.standard_normal((4, 1, 3, 3)) * 0.3, "g": np.ones(4), "b": np.zeros(4), "m": np.zeros(4),
+    arrays = {"w": rng.standard_normal((4, 1, 3, 3)) * 0.3, "g": np.ones(4), "b": np.zeros(4),
+              "m": np.zeros(4),
               "v": np.ones(4), "d": rng.standard_normal((3, 64)) * 0.1}
     nodes = (node("Conv", "c", "x", "w", pads=(1, 1, 1, 1)),
              node("BatchNormalization", "n", "c", "g", "b", "m", "v"),
@@ -92,7 +96,8 @@ def test_training_learns_repeats_and_leaves_its_argument_alone():
 def test_projection_is_straight_through_and_masks_hold():
     (x, labels), net, epochs = blobs(), small(), []
     mask = (np.arange(36).reshape(4, 1, 3, 3) % 2).astype(np.float32)
-    hooks = Hooks(project={"d": np.sign}, masks={"w": mask}, epoch=lambda n, arrays: epochs.append((n, set(arrays))))
+    hooks = Hooks(project={"d": np.sign}, masks={"w": mask}, epoch=lambda n,
+                  arrays: epochs.append((n, set(arrays))))
     trained = train(net, x, labels, Settings(epochs=4, batch=32, rate=5e-3), hooks)
     assert np.all(trained.arrays["w"][mask == 0] == 0) and np.all(trained.arrays["w"][mask == 1] != 0)
     # sign() has no gradient of its own: that "d" moved, and into no sign, is the straight-through rule.
@@ -110,7 +115,7 @@ def test_penalty_pulls_weights():
 
 
 def test_refreshed_statistics_are_the_data_s():
-    (x, labels), net = blobs(), small()
+    (x, _), net = blobs(), small()
     fresh = refresh_statistics(net, x, batch=100)
     values = net.activations(x)["c"]
     np.testing.assert_allclose(fresh.arrays["v"], values.reshape(4, -1).var(axis=1), rtol=0.1)
@@ -141,7 +146,8 @@ def test_shifted_images_are_moved_copies():
 
 
 @pytest.mark.parametrize("settings, message", [
-    (dict(epochs=0), "epochs must be at least 1, not 0"), (dict(epochs=1, batch=1), "batch must be at least 2, not 1"),
+    (dict(epochs=0), "epochs must be at least 1, not 0"), (dict(epochs=1, batch=1),
+                                                           "batch must be at least 2, not 1"),
     (dict(epochs=1, shift=-1), "shift must be at least 0, not -1")])
 def test_settings_refuse(settings, message):
     with pytest.raises(ValueError, match=message):
