@@ -19,8 +19,9 @@ class AxiLite(wiring.Component):
 
     A write takes effect, ``write_enable`` for one cycle, when both its address and its data have come, in
     whichever order. Byte 0 of the strobe decides: where it is clear, the write is answered as any other but
-    ``write_enable`` stays low; the other bytes' strobes are ignored. Addresses are those of 32-bit words: their
-    two low bits are ignored and given as 0. One write and one read at a time, independent of each other.
+    ``write_enable`` stays low; the other bytes' strobes are ignored. Addresses are those of 32-bit words:
+    their two low bits are ignored and given as 0. One write and one read at a time, independent of each
+    other.
 
     Parameters
     ----------

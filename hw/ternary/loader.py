@@ -55,7 +55,7 @@ class Crc32Step(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # The step is linear, so what becomes of each bit alone tells all: an exclusive or for each bit of `o`.
+        # The step is linear, so what becomes of each bit alone tells all: one exclusive or a bit of `o`.
         images = [_divide(1 << n) for n in range(32)]
         for n in range(32):
             m.d.comb += self.o[n].eq(Cat(self.i[k] for k in range(32) if images[k] >> n & 1).xor())
@@ -73,8 +73,8 @@ class ProgramLoader(wiring.Component):
 
     Words are checked one at a time as they come; where one word has several errors, the lowest code counts. A
     section's memory, address and count are checked when all have come. The rest of a packet with an error is
-    swallowed. Memory words are written as they come, so a program found bad afterwards has overwritten the one
-    before. Bits of a memory word beyond the memory's width are ignored.
+    swallowed. Memory words are written as they come, so a program found bad afterwards has overwritten the
+    one before. Bits of a memory word beyond the memory's width are ignored.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ class ProgramLoader(wiring.Component):
         Whether a packet has begun and not ended; high from the cycle after its first word is accepted.
 
     Timing: one word a cycle, without pauses, also between packets. A memory is written in the cycle after the
-    last chunk of its word is accepted; ``loaded``, ``done`` and ``failed`` follow 2 cycles after the word that
-    causes them.
-    Cost: 32 * ceil(max(2 * lanes, table_width) / 32) flip-flops of shift register and about 130 more.
+    last chunk of its word is accepted; ``loaded``, ``done`` and ``failed`` follow 2 cycles after the word
+    that causes them. Cost: 32 * ceil(max(2 * lanes, table_width) / 32) flip-flops of shift register and about
+    130 more.
     """
 
     def __init__(self, config):
@@ -127,9 +127,9 @@ class ProgramLoader(wiring.Component):
         m = Module()
         s = _State(self.config)
 
-        # Every accepted word shifts in at the top and is looked at in the next cycle. No word is ever held there,
-        # so the stream is ready whenever it is enabled; and when the last chunk of a memory word is looked at, that
-        # word is complete, its least significant bit so many chunks below the top.
+        # Every accepted word shifts in at the top and is looked at in the next cycle. No word is ever held
+        # there, so the stream is ready whenever it is enabled; and when the last chunk of a memory word is
+        # looked at, that word is complete, its least significant bit so many chunks below the top.
         m.d.comb += self.i.ready.eq(self.enable)
         m.d.sync += s.valid.eq(self.i.valid & self.i.ready)
         with m.If(self.i.valid & self.i.ready):

@@ -28,8 +28,8 @@ class TernaryTop(wiring.Component):
     s_axis_program_*, s_axis_input_*, m_axis_output_*, s_axil_*
         The buses, signal by signal.
 
-    Timing: streams pass through unchanged, in the same cycle. Registers take the cycles of `AxiLite`; a start or
-    a clear reaches the engine one cycle before the write is answered.
+    Timing: streams pass through unchanged, in the same cycle. Registers take the cycles of `AxiLite`; a start
+    or a clear reaches the engine one cycle before the write is answered.
     """
 
     def __init__(self, config, *, engine=None):

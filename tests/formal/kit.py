@@ -7,14 +7,15 @@
     prove(Queue(8, 4), rules, tmp_path)
 
 `prove` puts the component into a module of its own, lets ``rules(m, dut)`` add properties there
-(`amaranth.hdl.Assert` and `Assume`, and any registers that they need in ``m.d.sync``), and leaves every input of the
-component that ``rules`` does not drive to the solver, free in each cycle. Everything starts from its reset values,
-and there is no reset later. The component must be a `wiring.Component` whose signature has all its inputs: any other
-signal that nothing drives is constant.
+(`amaranth.hdl.Assert` and `Assume`, and any registers that they need in ``m.d.sync``), and leaves every input
+of the component that ``rules`` does not drive to the solver, free in each cycle. Everything starts from its
+reset values, and there is no reset later. The component must be a `wiring.Component` whose signature has all
+its inputs: any other signal that nothing drives is constant.
 
-A property is proved for all time: it holds for ``depth`` cycles from the start, and whenever it held for ``depth``
-cycles it holds in the next. If only the latter fails, a greater ``depth`` may do, or one more assertion that tells
-the solver what states cannot be. Keep components small, queues of 4 and payloads of 4 bits.
+A property is proved for all time: it holds for ``depth`` cycles from the start, and whenever it held for
+``depth`` cycles it holds in the next. If only the latter fails, a greater ``depth`` may do, or one more
+assertion that tells the solver what states cannot be. Keep components small, queues of 4 and payloads of 4
+bits.
 """
 
 import os

@@ -52,7 +52,7 @@ def test_axi_answers(channel, payload, tmp_path):
 
 
 def test_axi_answers_each_once(tmp_path):
-    """Every transaction accepted is answered once, a write after both its halves (answers wait up to 4 cycles)."""
+    """Each transaction is answered once, a write after both halves (answers wait at most 4 cycles)."""
     def rules(m, dut):
         addresses, words, reads, wait = Signal(2), Signal(2), Signal(2), Signal(3)
         b, r = dut.bvalid & dut.bready, dut.rvalid & dut.rready

@@ -52,7 +52,8 @@ def simulate(dut, *benches, timeout, background=()):
 def source(stream, items, *, p=1.0, seed=0, gap=0):
     """A bench that offers ``items`` (ints, or dicts for structs) in turn.
 
-    It begins to offer the next in each cycle with probability p; after each ``gap`` items (0: never) it pauses for
+    It begins to offer the next in each cycle with probability p; after each ``gap`` items (0: never) it
+    pauses for
     50 cycles. While nothing is offered the payload is noise.
     """
     rng = random.Random(seed)
