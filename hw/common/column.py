@@ -17,8 +17,8 @@ class ColumnArray(wiring.Component):
     where the term is 0 if ``null`` is set. After a term with ``last`` the sum stands in lane l's snapshot and
     the accumulator starts again from 0, so dot products follow one another without a gap.
 
-    Numbers: activations have 8 bits, two's complement where ``signed`` is set; sums wrap at ``acc_width`` bits
-    (whoever orders the terms proves that they cannot).
+    Numbers: activations have 8 bits, two's complement where ``signed`` is set; sums wrap at ``acc_width``
+    bits (whoever orders the terms proves that they cannot).
 
     Parameters
     ----------
@@ -58,25 +58,28 @@ class ColumnArray(wiring.Component):
         The lanes' weights; the sign counts only where the weight is not zero.
     dense_value : In(8), in cycle 3
         The activation.
-    write_row : In(range(row_depth)), write_data : In(8 * scatter_width), write_groups : In(lanes / scatter_width)
-        Writes ``write_data`` to the row in each group whose bit is set. A term issued in the same cycle or later
-        reads what was written; one issued the cycle before must not be of the same row.
+    write_row : In(range(row_depth))
+    write_data : In(8 * scatter_width)
+    write_groups : In(lanes / scatter_width)
+        Writes ``write_data`` to the row in each group whose bit is set. A term issued in the same cycle or
+        later reads what was written; one issued the cycle before must not be of the same row.
     select : In(range(lanes / drain_width))
         Lanes to read.
     result : Out(ArrayLayout(signed(acc_width), drain_width))
         The snapshots of lanes ``select * drain_width + d`` one cycle after ``select``.
 
-    Timing: a snapshot is readable (by ``select``) ``latency`` cycles after its last term's issue and until that of
-    the next last term. Reset forgets unfinished sums.
+    Timing: a snapshot is readable (by ``select``) ``latency`` cycles after its last term's issue, and until
+    the next last term's sum takes its place. Reset forgets unfinished sums.
 
     Cost: ``acc_width`` bits of carry chain and 10 LUTs a lane, ``acc_width * drain_width`` multiplexers of
-    ``lanes / drain_width`` inputs (together 41 cells a lane on the ECP5, 64 lanes of 20 bits, 4 read a cycle),
+    ``lanes / drain_width`` inputs (together 41 cells a lane on the ECP5, 64 lanes of 20 bits, 4 a cycle),
     ``row_depth * lanes`` bytes of block RAM; no multiplier.
     """
 
     latency = 5
 
-    def __init__(self, lanes, acc_width, row_depth, drain_width, scatter_width, convolution=True, transposed=True):
+    def __init__(self, lanes, acc_width, row_depth, drain_width, scatter_width,
+                 convolution=True, transposed=True):
         for name, width in (("drain_width", drain_width), ("scatter_width", scatter_width)):
             if lanes % width:
                 raise ValueError(f"{name} must divide the {lanes} lanes, not {width}")
@@ -110,9 +113,9 @@ class ColumnArray(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # A lane needs neither multiplexer nor enable: registers of what is not to be added are reset to zero, and
-        # subtracting zero adds ~0 + 1. So only the mark of the last term knows the module's reset, which sets it:
-        # accumulators then stay cleared until all older terms are gone.
+        # A lane needs neither multiplexer nor enable: registers of what is not to be added are reset to zero,
+        # and subtracting zero adds ~0 + 1. So only the mark of the last term knows the module's reset, which
+        # sets it: accumulators then stay cleared until all older terms are gone.
         idle = ~self.valid | self.null
         last = _delay(m, self.valid & self.last, 4, init=1, reset_less=False)
         is_signed = _delay(m, self.signed, 2)
@@ -161,14 +164,15 @@ class ColumnArray(wiring.Component):
         return m
 
     def _rows(self, m, clear, is_signed):
-        """The row memory's activations and their signs, all zero after ``clear``; both arguments of cycle 2."""
+        """Activations of the row memory and their signs, zero after ``clear``; arguments are of cycle 2."""
         x = Signal(8 * self.lanes, reset_less=True)
         x_sign = Signal(self.lanes, reset_less=True)
         row = _delay(m, self.row, 1)
         words = []
         for group in range(self.lanes // self.scatter_width):
             # Never is a row read in the cycle in which it is written.
-            memory = Memory(shape=8 * self.scatter_width, depth=self.row_depth, init=[], attrs={"no_rw_check": 1})
+            memory = Memory(shape=8 * self.scatter_width, depth=self.row_depth, init=[],
+                            attrs={"no_rw_check": 1})
             m.submodules[f"rows_{group}"] = memory
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [

@@ -35,7 +35,8 @@ class MaxPool(wiring.Component):
 
     Timing: ``o`` is valid ``latency`` cycles after ``i``; a vector each cycle.
 
-    Cost: ``slots`` words of ``drain_width * width`` bits in distributed or block RAM, and ``2 * width`` LUTs a value.
+    Cost: ``slots`` words of ``drain_width * width`` bits in distributed or block RAM, and
+    ``2 * width`` cells a value.
     """
 
     latency = 2
@@ -57,7 +58,7 @@ class MaxPool(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # The read port's register is the pipeline's; a word is never read in the cycle in which it is written.
+        # The read port's register is the pipeline's; no word is read in the cycle in which it is written.
         m.submodules.memory = memory = Memory(
             shape=self.i.p.x.shape(), depth=self.slots, init=[], attrs={"no_rw_check": 1})
         write, read = memory.write_port(), memory.read_port()

@@ -79,8 +79,8 @@ class Requantizer(wiring.Component):
         product = stage((product_low >> PART) + product_high)
         fraction = stage(product_low[MIN_SHIFT - 1:PART])
 
-        # Shifting goes on with one bit below the result's, for rounding. Of what remains only those bits are kept
-        # that may still come down into the result; if others differ from the sign, the result is beyond the bounds.
+        # Shifting goes on with one bit below the result's, for rounding. Only those bits are kept that may
+        # still come down into the result; if others differ from the sign, the result is beyond the bounds.
         value = Cat(fraction, product).as_signed()
         negative, beyond = value[-1], 0
         for bits in ((3, 2), (1, 0)):

@@ -6,7 +6,6 @@ import random
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 from amaranth.sim import Simulator
-
 from shiftwork.hw.common.column import ColumnArray
 
 LANES, DEPTH, DRAIN, SCATTER = 8, 32, 2, 4
@@ -34,7 +33,8 @@ async def fill(ctx, dut, rows):
     for address, row in enumerate(rows):
         for group in range(LANES // SCATTER):
             ctx.set(dut.write_row, address)
-            ctx.set(dut.write_data, int.from_bytes(bytes(row[group * SCATTER:(group + 1) * SCATTER]), "little"))
+            part = row[group * SCATTER:(group + 1) * SCATTER]
+            ctx.set(dut.write_data, int.from_bytes(bytes(part), "little"))
             ctx.set(dut.write_groups, 1 << group)
             await ctx.tick()
     ctx.set(dut.write_groups, 0)
@@ -49,7 +49,8 @@ def terms_of(rng, modes, n_sums):
                 yield None
             nonzero = rng.choice([0, 2 ** LANES - 1, rng.randrange(2 ** LANES)])
             yield {
-                "row": rng.randrange(DEPTH), "subtract": rng.randrange(2), "null": int(n == 1 and rng.random() < 0.3),
+                "row": rng.randrange(DEPTH), "subtract": rng.randrange(2),
+                "null": int(n == 1 and rng.random() < 0.3),
                 "last": int(k == n - 1), "signed": int(is_signed), "dense": dense, "dense_nonzero": nonzero,
                 "dense_negative": rng.randrange(2 ** LANES), "dense_value": rng.choice([0, 1, 127, 128, 255]),
             }
@@ -58,7 +59,8 @@ def terms_of(rng, modes, n_sums):
 def add(sums, term, rows):
     for lane in range(LANES):
         if term["dense"]:
-            x, subtract = term["dense_value"] * (term["dense_nonzero"] >> lane & 1), term["dense_negative"] >> lane & 1
+            x = term["dense_value"] * (term["dense_nonzero"] >> lane & 1)
+            subtract = term["dense_negative"] >> lane & 1
         else:
             x, subtract = rows[term["row"]][lane], term["subtract"]
         x -= 256 if term["signed"] and x > 127 else 0
@@ -86,7 +88,8 @@ def test_sums_and_latency(kwargs, modes, seed):
                 ctx.set(getattr(dut, name), (term or nothing)[name])
             for name, delay in (("dense_nonzero", 2), ("dense_negative", 2), ("dense_value", 3)):
                 late = terms[cycle - delay] if cycle >= delay else None
-                ctx.set(getattr(dut, name), late[name] if late else rng.randrange(2 ** len(getattr(dut, name))))
+                port = getattr(dut, name)
+                ctx.set(port, late[name] if late else rng.randrange(2 ** len(port)))
             if term is not None:
                 add(sums, term, rows)
                 if term["last"]:
@@ -166,7 +169,8 @@ def test_sum_of_the_widest_range():
     async def bench(ctx):
         await fill(ctx, dut, [[255] * LANES, [8] * LANES, [128] * LANES] + [[0] * LANES] * (DEPTH - 3))
         for terms, is_signed, subtract, expected in (
-                ([0] * 128 + [2], 0, 0, 32768 - 2 ** 16), ([0] * 128, 0, 0, 32640), ([0] * 128 + [2], 0, 1, -32768),
+                ([0] * 128 + [2], 0, 0, 32768 - 2 ** 16), ([0] * 128, 0, 0, 32640),
+                ([0] * 128 + [2], 0, 1, -32768),
                 ([2] * 256, 1, 0, -32768), ([0] * 100, 1, 1, 100)):
             ctx.set(dut.valid, 1)
             ctx.set(dut.signed, is_signed)

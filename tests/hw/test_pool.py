@@ -5,7 +5,6 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
-
 from shiftwork.hw.common.pool import MaxPool
 
 
@@ -16,10 +15,12 @@ def simulate(dut, beats):
     async def bench(ctx):
         for cycle, beat in enumerate(beats + [None] * 4):
             ctx.set(dut.i.valid, beat is not None)
-            x, slot, first, last = beat or ([rng.randrange(-128, 128) for _ in range(dut.drain_width)], 0, 1, 1)
+            junk = [rng.randrange(-128, 128) for _ in range(dut.drain_width)], 0, 1, 1
+            x, slot, first, last = beat or junk
             ctx.set(dut.i.p, {"x": x, "slot": slot, "first": first, "last": last})
             if ctx.get(dut.o.valid):
-                got.append((cycle, [ctx.get(dut.o.p.y[d]) for d in range(dut.drain_width)], ctx.get(dut.o.p.slot)))
+                y = [ctx.get(dut.o.p.y[d]) for d in range(dut.drain_width)]
+                got.append((cycle, y, ctx.get(dut.o.p.slot)))
             await ctx.tick()
 
     rng = random.Random(5)
@@ -41,7 +42,8 @@ def expect(dut, beats):
     return out
 
 
-@pytest.mark.parametrize("drain_width, slots, p_valid", [(4, 16, 1), (1, 8, 0.5), (2, 2, 1), (2, 2, 0.3), (3, 5, 0.8)])
+@pytest.mark.parametrize("drain_width, slots, p_valid", [
+    (4, 16, 1), (1, 8, 0.5), (2, 2, 1), (2, 2, 0.3), (3, 5, 0.8)])
 def test_windows(drain_width, slots, p_valid):
     rng = random.Random(2)
     beats = []
