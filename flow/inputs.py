@@ -1,6 +1,8 @@
 """Arrays that people bring: reading, checking, writing."""
 
+import io
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,8 @@ def read_array(path):
     if not Path(path).is_file():
         raise FlowError(f"Input {path} must be an .npy file, not {'a folder' if Path(path).is_dir() else 'absent'}")
     try:
-        x = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError):
+        x = np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError, zipfile.BadZipFile):
         raise FlowError(f"Input {path} must be an .npy file of numbers (numpy.save writes one), "
                         f"not something else") from None
     if not isinstance(x, np.ndarray):

@@ -40,6 +40,7 @@ def _figure(height, salt):
             FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
         text = buffer.getvalue()
         text = text[text.index("<svg"):].replace(INK, "currentColor")
+        text = re.sub(r'<g id="[^"]*"', "<g", text)   # the same in every plot, and never referred to
         text = re.sub(r'font: ([\d.]+)px [^;"]*', r"font: \1px inherit; font-size: \1px", text)
         return re.sub(r' width="[^"]*pt"', ' width="100%"', re.sub(r' height="[^"]*pt"', "", text, count=1), count=1)
 
@@ -88,10 +89,10 @@ def zero_shares(layers):
     return finish()
 
 
-def cycles(layers):
+def cycles(layers, salt=""):
     """Cycles of each layer of a batch: rows with "name", "dense", "cycles" and "ideal"."""
     kinds = (("dense", "dense engine, same lanes", DENSE), ("cycles", "this engine", OURS), ("ideal", "ideal", IDEAL))
-    axes, finish = _figure(1.1 + 0.75 * len(layers), "cycles")
+    axes, finish = _figure(1.1 + 0.75 * len(layers), f"cycles-{salt}")
     top = max(layer[kind] for layer in layers for kind, _, _ in kinds)
     for place, (kind, label, color) in enumerate(kinds):
         at = np.arange(len(layers)) + (place - 1) * 0.27

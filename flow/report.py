@@ -89,7 +89,7 @@ def _layers(engine):
             for row in layers]
     return ["<h3>Cycles of each layer</h3>", f"<p>{ours:,} cycles a batch; a dense engine with the same lanes would take "
             f"{dense:,}, {dense / ours:.2f} times as many. The ideal is every non-zero addition spread over all lanes "
-            "without a gap.</p>", plots.cycles(layers),
+            "without a gap.</p>", plots.cycles(layers, engine["name"]),
             _table(["layer", "kind", "weights", "zeros, %", "dense", "this engine", "ideal"], rows)]
 
 
