@@ -214,7 +214,7 @@ def encode(network, config, order=Order.ASCENDING, images=None):
     """The Program of ``network`` for an engine of ``config``.
 
     ``images`` of a batch may be chosen for a network of fully connected layers only; otherwise, and by
-    default, it is ``config.batch``. Raises EncodeError (a ValueError) with a sentence that names the layer, what
+    default, it is ``config.batch``. Raises EncodeError (a ValueError), a sentence that names the layer, what
     is needed and what is available, where the network does not fit the engine.
     """
     if order not in list(Order):

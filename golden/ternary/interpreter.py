@@ -15,8 +15,8 @@ __all__ = ["Machine", "LayerRun", "LayerStatistics"]
 class LayerRun:
     """What one layer of a batch visited.
 
-    ``bitmaps``, bool (m_count, visits, bits of a word), holds at [m] the words of dot product (m, i, j, pi, pj)
-    in the order of their visit; with the all-plus-then-all-minus bit these are the words of the first pass
+    ``bitmaps``, bool (m_count, visits, word bits), holds at [m] the words of dot product (m, i, j, pi, pj) in
+    the order of their visit; with the all-plus-then-all-minus bit these are the words of the first pass
     (bits without sign) and then those of the second. INPUT has none.
     """
 

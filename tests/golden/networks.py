@@ -23,8 +23,9 @@ CONV_ONLY = dataclasses.replace(CONFIGS["tiny"], grid_rows=1, grid_columns=1, tr
 
 def scales(rng, outputs, terms):
     """Bias, scale and shift that bring sums of ``terms`` activations near 8 bits, saturation included."""
-    shift = rng.integers(8, 24, outputs)
-    scale = np.minimum(rng.uniform(0.1, 4, outputs) * 2.0 ** shift / max(1, terms) ** 0.5, 255).astype(np.int64)
+    factor = rng.uniform(0.05, 2, outputs) / terms ** 0.5
+    shift = np.clip(np.floor(np.log2(4095 / factor)).astype(np.int64) - rng.integers(0, 3, outputs), 8, 23)
+    scale = np.floor(factor * 2.0 ** shift).astype(np.int64)
     return dict(bias=rng.integers(-300, 300, outputs), scale=scale, shift=shift)
 
 
@@ -36,6 +37,14 @@ def ternary(rng, shape):
     for value, wanted in ((0, 0), (1, 1), (-1, 2)):
         weights[special == wanted] = value
     return weights.astype(np.int8)
+
+
+def conv_layer(weights, **fields):
+    """A convolution of unit scale whose outputs are 16 bits, but for ``fields``."""
+    filters = len(weights)
+    defaults = dict(name="conv", bias=np.zeros(filters, np.int64), scale=np.full(filters, 256),
+                    shift=np.full(filters, 8), low=-32768, high=32767, input_signed=False)
+    return ConvLayer(weights=np.asarray(weights, np.int8), **(defaults | fields))
 
 
 def output_range(rng, last):
@@ -69,7 +78,7 @@ def random_conv(rng, name, shape, input_signed, last, pads=True):
 def random_network(rng, convolutions, dense):
     """A network of so many layers of each kind, with small random shapes."""
     signed, layers = bool(rng.integers(2)), []
-    shape = tuple(int(v) for v in rng.integers(1, [4, 11, 11])) if convolutions else (int(rng.integers(1, 60)),)
+    shape = tuple(int(v) for v in (rng.integers(1, [4, 11, 11]) if convolutions else rng.integers(1, [60])))
     network_shape, count = shape, convolutions + dense
     for n in range(convolutions):
         layer, shape, signed = random_conv(rng, f"conv{n}", shape, signed, n + 1 == count)
