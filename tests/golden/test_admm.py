@@ -75,6 +75,19 @@ def test_progressive_admm_keeps_earlier_zeros():
     assert np.all(finer["w"] <= masks["w"]) and np.all(second.arrays["w"][masks["w"] == 0] == 0)
 
 
+def test_projections_never_see_masked_weights():
+    net, x, labels = problem()
+    mask = (np.arange(120).reshape(3, 40) % 2).astype(np.float32)
+
+    def project(w):
+        assert np.all(w[mask == 0] == 0)
+        return prune(0.9)(w)
+
+    settings = AdmmSettings(updates=1, train=Settings(epochs=1))
+    pruned, _ = admm(net, x, labels, {"w": project}, settings, masks={"w": mask})
+    assert np.all(pruned.arrays["w"][mask == 0] == 0)
+
+
 @pytest.mark.parametrize("settings, message", [
     (dict(updates=0), "updates must be at least 1, not 0"),
     (dict(rho=0.0), "rho must be positive and growth at least 1, not 0.0 and 3.0"),

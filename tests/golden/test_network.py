@@ -1,4 +1,5 @@
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -78,6 +79,8 @@ def test_saves_the_same_bytes_and_loads_the_same_network(tmp_path):
     save(network(dict(reversed(SMALL.items())), ranges=dict(reversed(net.ranges.items()))),
          tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     again = load(tmp_path / "a.npz")
     assert (again.nodes, again.ranges, again.shapes) == (net.nodes, net.ranges, net.shapes)
     assert all(np.array_equal(again.arrays[k], v) for k,
@@ -98,6 +101,15 @@ def test_calibrate_clips_for_least_error_and_keeps_a_given_input_range():
 
     assert error(net.ranges["r"][1]) <= min(error(values["r"].max() * f) for f in (1, 0.9, 0.7, 0.5))
     assert calibrate(network(SMALL, ranges={"x": (-9.0, 9.0)}), x).ranges["x"] == (-9, 9)
+
+
+def test_calibrate_clips_an_outlier():
+    relu = Node(op_type="Relu", name="r", inputs=["x"], outputs=["y"])
+    x = np.random.default_rng(0).random((2000, 1))
+    x[7] = 2
+    # Mean error of 15 levels up to 2: (2 / 15) ** 2 / 12 = 0.0015; up to 1: a quarter of it, and 1 / 2000.
+    net = calibrate(Network(nodes=(relu,), arrays={}, input_shape=(1,), output_name="y"), x, bits=4)
+    assert 0.9 < net.ranges["y"][1] < 1.4 and net.ranges["x"] == (0, 2)
 
 
 @pytest.mark.parametrize("node_list, message", [
