@@ -1,9 +1,11 @@
 // Drives a compiled model of `shiftwork_ternary` over its buses, for compiled.py.
 //
 // DESIGN is the file that Yosys' write_cxxrtl wrote, TOP its struct. With TRACE, the first cycles go to a VCD file.
-//
-// A clock cycle is: put the inputs, evaluate with the clock low, look at the outputs, evaluate with the clock high.
 // Every stream keeps what it offers until it is taken, and stalls before offering with the given probability.
+//
+// One evaluation at the rising edge does for a whole cycle: CXXRTL computes the outputs from the registers as they were
+// before it, and these are what the edge samples; no input here depends on an output of the same cycle. Where one
+// pass does not settle all wires (FEEDBACK, by what write_cxxrtl said), or each edge is to be seen, there are two.
 
 #include DESIGN
 
@@ -178,7 +180,7 @@ private:
 		top.p_m__axis__output__tready.template set<bool>(!stalled());
 		top.p_s__axil__bready.template set<bool>(!stalled());
 		top.p_s__axil__rready.template set<bool>(!stalled());
-		clock(false);
+		settle();
 
 		bool program_taken = high(top.p_s__axis__program__tvalid) && high(top.p_s__axis__program__tready);
 		bool input_taken = high(top.p_s__axis__input__tvalid) && high(top.p_s__axis__input__tready);
@@ -193,7 +195,7 @@ private:
 			answer(top.p_s__axil__rresp, read_wait);
 			data = word(top.p_s__axil__rdata);
 		}
-		clock(true);
+		advance();
 		cycles++;
 
 		take(top.p_s__axis__program__tvalid, program_taken, program.next);
@@ -232,7 +234,10 @@ private:
 		wait = false;
 	}
 
-	// Evaluates until nothing changes.
+#if defined(TRACE) || defined(FEEDBACK)
+	void settle() { clock(false); }
+	void advance() { clock(true); }
+
 	void clock(bool level) {
 		top.p_clk.template set<bool>(level);
 		top.step();
@@ -246,6 +251,15 @@ private:
 		}
 #endif
 	}
+#else
+	void settle() {
+		top.prev_p_clk.template set<bool>(false);
+		top.p_clk.template set<bool>(true);
+		top.eval();
+	}
+
+	void advance() { top.commit(); }
+#endif
 
 #ifdef TRACE
 	debug_items items;

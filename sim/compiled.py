@@ -92,7 +92,9 @@ class CompiledSimulator:
         (folder / f"{name}.v").write_text(text)
         progress("Translating Verilog to C++")
         # Debug information is for waveforms only, and the greater part of the code where it is asked for.
-        run_yosys(YOSYS_SCRIPT.format(name=name, top=top, debug=4 if trace else 0), folder)
+        log = run_yosys(YOSYS_SCRIPT.format(name=name, top=top, debug=4 if trace else 0), folder)
+        if "feedback" in log:
+            compile_command = [*compile_command, "-DFEEDBACK"]
         progress("Compiling C++")
         unfinished = folder / f"{name}.{os.getpid()}.so"
         struct = "p_" + top.replace("_", "__")

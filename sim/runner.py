@@ -62,8 +62,8 @@ def run_cocotb(verilog_text, toplevel, module, tmp_path, simulator=None, environ
     parameters : dict, optional
         Parameters of the Verilog module.
 
-    Raises AssertionError with the log of what failed where a test fails, none runs, or the design does not compile;
-    ToolError where no simulator is there.
+    Raises AssertionError with the log of what failed where a test fails, none runs, or the design does not
+    compile; ToolError where no simulator is there.
     """
     simulator = _choose(simulator)
     folder = Path(tmp_path).resolve()
