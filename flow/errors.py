@@ -23,8 +23,10 @@ def _raised_here(error):
 def is_expected(error):
     """Whether ``error`` is an answer to the user rather than a defect.
 
-    It is one if its class is defined in this project (ToolError, ProgramError, ...), if it is a ValueError that this
-    project raised itself (a ValueError out of numpy is a defect of ours), or if the operating system refused a file.
+    It is one if its class is defined in this project (ToolError, ProgramError, ...), if it is a ValueError
+    that this
+    project raised itself (a ValueError out of numpy is a defect of ours), or if the operating system refused
+    a file.
     """
     own_class = type(error).__module__.startswith("shiftwork.")
     return own_class or isinstance(error, OSError) or (isinstance(error, ValueError) and _raised_here(error))
@@ -39,7 +41,8 @@ def sentence(error):
 
 @contextmanager
 def reported(stream=None):
-    """Within, an expected failure ends the process with code 2 and ``error: <sentence>`` on standard error."""
+    """Within, an expected failure ends the process with code 2 and ``error: <sentence>`` on standard error.
+    """
     try:
         yield
     except Exception as error:
@@ -50,7 +53,9 @@ def reported(stream=None):
 
 
 def choose(what, value, choices):
-    """``choices[value]`` of a dict, or ``value`` out of other iterables; raises FlowError where it is not among them."""
+    """``choices[value]`` of a dict, or ``value`` out of other iterables; raises FlowError where it is not
+    among them.
+    """
     if value not in choices:
         raise FlowError(f"{what} must be one of {', '.join(choices)}, not {value!r}")
     return choices[value] if isinstance(choices, dict) else value

@@ -1,4 +1,6 @@
-"""Results that the report shows, from what steps have left: a demo's results.json or a build folder's manifest."""
+"""Results that the report shows, from what steps have left: a demo's results.json or a build folder's
+manifest.
+"""
 
 import json
 from pathlib import Path
@@ -15,22 +17,37 @@ RESULTS = "results.json"
 
 
 def engine_results(name, module, program, x, found=None, synth=None):
-    """One engine's part of the report, for one batch ``x``; ``found``: what was compared; ``synth``: its results."""
-    config, layers = program.config, module.layer_cycles(program, x[:program.metadata["images"]])
+    """One engine's part of the report, for one batch ``x``; ``found``: what was compared; ``synth``: its
+    results.
+    """
+    config, layers = program.config, module.layer_cycles(program, x[: program.metadata["images"]])
     bound, run = sum(row["bound"] for row in layers), sum(row["cycles"] for row in layers)
     images = program.metadata["images"]
-    numbers = [["lanes", config.lanes, ""], ["images of a batch", images, ""],
-               ["program", 4 * len(program.to_words()), "bytes"],
-               ["cycles of the layers, first batch", run, "cycles"],
-               ["sum of max(work, drain) over layers", bound, "cycles"], ["ratio of the two", run / bound, ""],
-               ["cycles of the layers, for an image", run / images, "cycles"]]
+    numbers = [
+        ["lanes", config.lanes, ""],
+        ["images of a batch", images, ""],
+        ["program", 4 * len(program.to_words()), "bytes"],
+        ["cycles of the layers, first batch", run, "cycles"],
+        ["sum of max(work, drain) over layers", bound, "cycles"],
+        ["ratio of the two", run / bound, ""],
+        ["cycles of the layers, for an image", run / images, "cycles"],
+    ]
     if found:
         numbers += [[k, v, u] for k, v, u in found]
-    result = {"name": name, "layers": layers, "memory": module.memory_use(program), "numbers": numbers,
-              "summary": f"{config.lanes} lanes, {images} image{'s' if images > 1 else ''} at a time, weights and layers in "
-                         f"a program of {4 * len(program.to_words()):,} bytes that is loaded at run time."}
+    result = {
+        "name": name,
+        "layers": layers,
+        "memory": module.memory_use(program),
+        "numbers": numbers,
+        "summary": f"{config.lanes} lanes, {images} image{'s' if images > 1 else ''} at a time, weights and "
+        f"layers in a program of {4 * len(program.to_words()):,} bytes that is loaded at run time.",
+    }
     if synth:
-        result |= {"resources": synth["resources"], "fmax_mhz": synth["fmax_mhz"], "clock_mhz": synth.get("clock_mhz")}
+        result |= {
+            "resources": synth["resources"],
+            "fmax_mhz": synth["fmax_mhz"],
+            "clock_mhz": synth.get("clock_mhz"),
+        }
     return result
 
 
@@ -41,15 +58,30 @@ def results_of(path):
         try:
             return json.loads((path / RESULTS).read_text())
         except ValueError:
-            raise FlowError(f"{path / RESULTS} must be JSON as shiftwork demo wrote it, not altered") from None
+            raise FlowError(
+                f"{path / RESULTS} must be JSON as shiftwork demo wrote it, not altered"
+            ) from None
     folder, module, program = folders.loaded(path)
     manifest, x = folder.manifest, np.load(folder.file(folders.VECTORS[0]))
     synth = manifest["results"].get("synth", {})
     whole = engine_results("The engine", module, program, x)
-    engines = [whole] + [{"name": BOARDS.get(target, target), **{k: found[k] for k in ("resources", "fmax_mhz")},
-                          "clock_mhz": found.get("clock_mhz")} for target, found in synth.items()]
-    checked = [[f"verified with {name}, values compared", found["values"], ""]
-               for name, found in manifest["results"].get("verify", {}).items()]
+    engines = [whole] + [
+        {
+            "name": BOARDS.get(target, target),
+            **{k: found[k] for k in ("resources", "fmax_mhz")},
+            "clock_mhz": found.get("clock_mhz"),
+        }
+        for target, found in synth.items()
+    ]
+    checked = [
+        [f"verified with {name}, values compared", found["values"], ""]
+        for name, found in manifest["results"].get("verify", {}).items()
+    ]
     parameters = [[name, value, ""] for name, value in manifest["config"].items()]
-    return {"title": f"A {manifest['engine']} engine", "lead": module.TITLE[0].upper() + module.TITLE[1:] + ".",
-            "engines": engines, "numbers": checked + parameters, "versions": manifest["versions"]}
+    return {
+        "title": f"A {manifest['engine']} engine",
+        "lead": module.TITLE[0].upper() + module.TITLE[1:] + ".",
+        "engines": engines,
+        "numbers": checked + parameters,
+        "versions": manifest["versions"],
+    }

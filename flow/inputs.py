@@ -18,12 +18,15 @@ def read_array(path):
     Raises FileNotFoundError, or FlowError where it is another file, or has no numbers, or NaN among them.
     """
     if not Path(path).is_file():
-        raise FlowError(f"Input {path} must be an .npy file, not {'a folder' if Path(path).is_dir() else 'absent'}")
+        raise FlowError(
+            f"Input {path} must be an .npy file, not {'a folder' if Path(path).is_dir() else 'absent'}"
+        )
     try:
         x = np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False)
     except (ValueError, EOFError, SyntaxError, zipfile.BadZipFile):
-        raise FlowError(f"Input {path} must be an .npy file of numbers (numpy.save writes one), "
-                        f"not something else") from None
+        raise FlowError(
+            f"Input {path} must be an .npy file of numbers (numpy.save writes one), not something else"
+        ) from None
     if not isinstance(x, np.ndarray):
         x.close()
         raise FlowError(f"Input {path} must be an .npy file of one array, not an archive of several")

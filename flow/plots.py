@@ -8,7 +8,7 @@ import numpy as np
 
 __all__ = ["accuracy", "zero_shares", "cycles", "resources", "memory", "picture"]
 
-INK = "#010203"   # replaced by currentColor, so that one picture suits light and dark pages
+INK = "#010203"  # replaced by currentColor, so that one picture suits light and dark pages
 FAINT = "#8a8f98"
 OURS, IDEAL, DENSE, BAD = "#2f7ed8", "#6cc08b", "#b4b9c1", "#d8483e"
 SEEDS = ("o", "s", "D", "^", "v")
@@ -21,9 +21,17 @@ def _figure(height, salt):
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    style = {"svg.hashsalt": salt, "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10,
-             "text.color": INK, "axes.labelcolor": INK, "xtick.color": FAINT, "ytick.color": INK,
-             "xtick.labelcolor": INK}
+    style = {
+        "svg.hashsalt": salt,
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.size": 10,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "xtick.color": FAINT,
+        "ytick.color": INK,
+        "xtick.labelcolor": INK,
+    }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(7.6, height), layout="constrained")
         axes = figure.subplots()
@@ -39,10 +47,12 @@ def _figure(height, salt):
         with matplotlib.rc_context(style):
             FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
         text = buffer.getvalue()
-        text = text[text.index("<svg"):].replace(INK, "currentColor")
-        text = re.sub(r'<g id="[^"]*"', "<g", text)   # the same in every plot, and never referred to
+        text = text[text.index("<svg") :].replace(INK, "currentColor")
+        text = re.sub(r'<g id="[^"]*"', "<g", text)  # the same in every plot, and never referred to
         text = re.sub(r'font: ([\d.]+)px [^;"]*', r"font: \1px inherit; font-size: \1px", text)
-        return re.sub(r' width="[^"]*pt"', ' width="100%"', re.sub(r' height="[^"]*pt"', "", text, count=1), count=1)
+        return re.sub(
+            r' width="[^"]*pt"', ' width="100%"', re.sub(r' height="[^"]*pt"', "", text, count=1), count=1
+        )
 
     return axes, finish
 
@@ -53,13 +63,23 @@ def _rows(axes, names):
 
 
 def accuracy(results):
-    """Accuracy of each seed, and the mean, of float, ternary and hardware: {"seeds", "float", "ternary", "hardware"}."""
+    """Accuracy of each seed, and the mean, of float, ternary and hardware: {"seeds", "float", "ternary",
+    "hardware"}.
+    """
     axes, finish = _figure(1.9, "accuracy")
     kinds = [kind for kind in ("float", "ternary", "hardware") if kind in results]
     for row, kind in enumerate(kinds):
         values = 100 * np.array(results[kind])
-        axes.plot(values, np.full(len(values), row), ls="", marker="o", ms=8, mec="none", alpha=0.55,
-                  color=OURS if kind == "hardware" else FAINT)
+        axes.plot(
+            values,
+            np.full(len(values), row),
+            ls="",
+            marker="o",
+            ms=8,
+            mec="none",
+            alpha=0.55,
+            color=OURS if kind == "hardware" else FAINT,
+        )
         mean = values.mean()
         axes.plot([mean, mean], [row - 0.28, row + 0.28], color=INK, lw=1.6)
         axes.annotate(f"{mean:.2f} %", (mean, row - 0.3), ha="center", va="bottom", fontsize=9)
@@ -80,9 +100,16 @@ def zero_shares(layers):
     axes.barh(rows, shares, color=OURS, height=0.62)
     for row, (share, layer) in enumerate(zip(shares, layers, strict=True)):
         inside = share > 25
-        axes.annotate(f"{share:.1f} % of {layer['weights']:,}", (share, row), va="center", fontsize=9,
-                      xytext=(-6 if inside else 6, 0), textcoords="offset points", ha="right" if inside else "left",
-                      color="white" if inside else INK)
+        axes.annotate(
+            f"{share:.1f} % of {layer['weights']:,}",
+            (share, row),
+            va="center",
+            fontsize=9,
+            xytext=(-6 if inside else 6, 0),
+            textcoords="offset points",
+            ha="right" if inside else "left",
+            color="white" if inside else INK,
+        )
     _rows(axes, [layer["name"] for layer in layers])
     axes.set_xlim(0, 100)
     axes.set_xlabel("weights that are zero, percent")
@@ -91,7 +118,11 @@ def zero_shares(layers):
 
 def cycles(layers, salt=""):
     """Cycles of each layer of a batch: rows with "name", "dense", "cycles" and "ideal"."""
-    kinds = (("dense", "dense engine, same lanes", DENSE), ("cycles", "this engine", OURS), ("ideal", "ideal", IDEAL))
+    kinds = (
+        ("dense", "dense engine, same lanes", DENSE),
+        ("cycles", "this engine", OURS),
+        ("ideal", "ideal", IDEAL),
+    )
     axes, finish = _figure(1.1 + 0.75 * len(layers), f"cycles-{salt}")
     top = max(layer[kind] for layer in layers for kind, _, _ in kinds)
     for place, (kind, label, color) in enumerate(kinds):
@@ -99,11 +130,20 @@ def cycles(layers, salt=""):
         values = [layer[kind] for layer in layers]
         axes.barh(at, values, height=0.25, color=color, label=label)
         for y, value in zip(at, values, strict=True):
-            axes.annotate(f"{value:,.0f}", (value, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8.5)
+            axes.annotate(
+                f"{value:,.0f}",
+                (value, y),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8.5,
+            )
     _rows(axes, [layer["name"] for layer in layers])
     axes.set_xlim(0, 1.1 * top)
     axes.set_xlabel("cycles of a batch")
-    axes.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, labelcolor=INK)
+    axes.legend(
+        frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, labelcolor=INK
+    )
     return finish()
 
 
@@ -114,8 +154,13 @@ def resources(rows, salt):
         share = row["used"] / row["available"]
         axes.barh(place, 1, color=DENSE, alpha=0.3, height=0.6)
         axes.barh(place, min(share, 1), color=OURS if share <= 1 else BAD, height=0.6)
-        axes.annotate(f"{row['used']:,} of {row['available']:,}  ({100 * share:.0f} %)", (1.01, place), va="center",
-                      fontsize=9, annotation_clip=False)
+        axes.annotate(
+            f"{row['used']:,} of {row['available']:,}  ({100 * share:.0f} %)",
+            (1.01, place),
+            va="center",
+            fontsize=9,
+            annotation_clip=False,
+        )
     _rows(axes, [row["name"] for row in rows])
     axes.set_xlim(0, 1.35)
     axes.set_xticks([])
@@ -129,8 +174,15 @@ def memory(rows, salt):
     for place, row in enumerate(rows):
         axes.barh(place, row["bits"] / 1024, color=DENSE, alpha=0.45, height=0.6)
         axes.barh(place, row["used"] / 1024, color=OURS, height=0.6)
-        axes.annotate(f"{row['used'] / 1024:,.1f} of {row['bits'] / 1024:,.1f} ({100 * row['used'] / row['bits']:.0f} %)",
-                      (row["bits"] / 1024, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.annotate(
+            f"{row['used'] / 1024:,.1f} of {row['bits'] / 1024:,.1f} "
+            f"({100 * row['used'] / row['bits']:.0f} %)",
+            (row["bits"] / 1024, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+        )
     _rows(axes, [row["name"] for row in rows])
     axes.set_xlim(0, 1.28 * max(row["bits"] for row in rows) / 1024)
     axes.set_xlabel("kibibits: used, free")
@@ -142,5 +194,13 @@ def picture(pixels):
     from matplotlib.image import imsave
 
     buffer = io.BytesIO()
-    imsave(buffer, 1 - np.asarray(pixels, float), cmap="gray", vmin=0, vmax=1, format="png", metadata={"Software": None})
+    imsave(
+        buffer,
+        1 - np.asarray(pixels, float),
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+        format="png",
+        metadata={"Software": None},
+    )
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -19,9 +19,14 @@ class Stages:
     def __init__(self):
         self._live = console.is_terminal
         self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description:28}"), BarColumn(bar_width=28),
-            TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(), TextColumn("[dim]{task.fields[note]}"),
-            console=console)
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:28}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=console,
+        )
         self._lock = threading.Lock()
 
     def __enter__(self):
@@ -84,4 +89,7 @@ class Stage:
         self._bar.update(self._task, total=1, completed=1, note=note)
         self._bar.stop_task(self._task)
         if not self._stages._live:
-            self._stages.say(f"{self.name}: done in {time.perf_counter() - self._start:.1f} s" + (f", {note}" if note else ""))
+            self._stages.say(
+                f"{self.name}: done in {time.perf_counter() - self._start:.1f} s"
+                + (f", {note}" if note else "")
+            )

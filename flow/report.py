@@ -1,8 +1,10 @@
 """The report: a dict of results to one HTML page that needs nothing beside itself.
 
-    {"title", "lead", "accuracy": {"seeds", "float", "ternary", "hardware"}, "images": [{"pixels", "label", "said"}],
-     "engines": [{"name", "summary", "layers": [...], "memory": [...], "resources": [...], "fmax_mhz", "clock_mhz",
-                  "numbers": [[name, value, unit]]}], "numbers": [[name, value, unit]], "versions": {}}
+    {"title", "lead", "figures": [[name, value]], "accuracy": {"seeds", "float", "ternary", "hardware"},
+     "images": [{"pixels", "label", "said"}],
+     "engines": [{"name", "summary", "layers": [...], "memory": [...], "resources": [...], "fmax_mhz",
+                  "clock_mhz", "numbers": [[name, value, unit]]}],
+     "numbers": [[name, value, unit]], "versions": {}}
 
 Every part but the title may be missing; its section then is too.
 """
@@ -12,36 +14,9 @@ from html import escape
 import numpy as np
 
 from . import plots
+from .report_style import STYLE
 
 __all__ = ["render"]
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c1f24; --soft: #646b76; --line: #dfe2e7; --page: #fbfbfa; --bad: #d8483e;
-  --good: #2f7ed8; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #9aa1ac; --line: #343941; --page: #17191d; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main { max-width: 880px; margin: 0 auto; padding: 56px 24px 96px; }
-h1 { font-size: 34px; line-height: 1.15; letter-spacing: -.02em; margin: 0 0 12px; }
-h2 { font-size: 22px; letter-spacing: -.01em; margin: 56px 0 6px; padding-top: 22px; border-top: 1px solid var(--line); }
-h3 { font-size: 16px; margin: 28px 0 4px; }
-p { margin: 0 0 14px; max-width: 68ch; } .lead { font-size: 18px; color: var(--soft); } .note { color: var(--soft); font-size: 14px; }
-svg { display: block; max-width: 760px; height: auto; margin: 6px 0 10px; } svg text { font-family: inherit !important; }
-.figures { display: flex; flex-wrap: wrap; gap: 14px 40px; margin: 26px 0 8px; }
-.figures div { min-width: 120px; } .figures b { display: block; font-size: 28px; line-height: 1.2; letter-spacing: -.02em;
-  font-variant-numeric: tabular-nums; } .figures span { color: var(--soft); font-size: 14px; }
-.digits { display: grid; grid-template-columns: repeat(auto-fill, minmax(58px, 1fr)); gap: 10px; margin: 14px 0; }
-.digits figure { margin: 0; text-align: center; } .digits img { width: 100%; display: block; image-rendering: pixelated;
-  border: 1px solid var(--line); border-radius: 4px; }
-.digits figcaption { font-size: 14px; font-variant-numeric: tabular-nums; }
-.digits .wrong img { border: 2px solid var(--bad); } .digits .wrong figcaption { color: var(--bad); font-weight: 600; }
-table { border-collapse: collapse; width: 100%; margin: 10px 0 18px; font-size: 14px; font-variant-numeric: tabular-nums; }
-th { text-align: left; font-weight: 600; color: var(--soft); } th, td { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); }
-th.n, td.n { text-align: right; } code { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-.scroll { overflow-x: auto; }
-"""
-
 
 def _text(value):
     if isinstance(value, bool):
@@ -55,19 +30,38 @@ def _text(value):
 
 def _table(head, rows):
     number = [all(isinstance(row[n], (int, float)) for row in rows) for n in range(len(head))]
+
     def line(tag, cells):
-        return "<tr>" + "".join(f'<{tag}{" class=n" if n else ""}>{_text(cell)}</{tag}>'
-                                for cell, n in zip(cells, number, strict=True)) + "</tr>"
-    return "<div class=scroll><table>" + line("th", head) + "".join(line("td", row) for row in rows) + "</table></div>"
+        return (
+            "<tr>"
+            + "".join(
+                f"<{tag}{' class=n' if n else ''}>{_text(cell)}</{tag}>"
+                for cell, n in zip(cells, number, strict=True)
+            )
+            + "</tr>"
+        )
+
+    return (
+        "<div class=scroll><table>"
+        + line("th", head)
+        + "".join(line("td", row) for row in rows)
+        + "</table></div>"
+    )
 
 
 def _accuracy(results):
     kinds = [kind for kind in ("float", "ternary", "hardware") if kind in results]
-    rows = [[f"seed {seed}", *(100 * results[kind][n] for kind in kinds)] for n, seed in enumerate(results["seeds"])]
+    rows = [
+        [f"seed {seed}", *(100 * results[kind][n] for kind in kinds)]
+        for n, seed in enumerate(results["seeds"])
+    ]
     rows.append(["mean", *(100 * float(np.mean(results[kind])) for kind in kinds)])
-    return ["<h2>Accuracy</h2><p>Of held-out images: the float network, the same after all its weights became -1, 0 or 1 "
-            "times a number, and what the RTL answered.</p>", plots.accuracy(results),
-            _table(["percent", *kinds], rows)]
+    return [
+        "<h2>Accuracy</h2><p>Of held-out images: the float network, the same after all its weights became "
+        "-1, 0 or 1 times a number, and what the RTL answered.</p>",
+        plots.accuracy(results),
+        _table(["percent", *kinds], rows),
+    ]
 
 
 def _images(images):
@@ -75,22 +69,41 @@ def _images(images):
     cells = []
     for image in images:
         bad = image["said"] != image["label"]
-        caption = f'{image["said"]}, is {image["label"]}' if bad else str(image["said"])
-        cells.append(f'<figure{" class=wrong" if bad else ""}><img alt="digit {image["label"]}" '
-                     f'src="{plots.picture(image["pixels"])}"><figcaption>{caption}</figcaption></figure>')
-    return [f"<h2>What the hardware said</h2><p>{len(images)} held-out images, {wrong} of them answered wrongly "
-            "(all that it got wrong come first, in red).</p>", f'<div class="digits">{"".join(cells)}</div>']
+        caption = f"{image['said']}, is {image['label']}" if bad else str(image["said"])
+        cells.append(
+            f'<figure{" class=wrong" if bad else ""}><img alt="digit {image["label"]}" '
+            f'src="{plots.picture(image["pixels"])}"><figcaption>{caption}</figcaption></figure>'
+        )
+    return [
+        f"<h2>What the hardware said</h2><p>{len(images)} held-out images, {wrong} of them answered wrongly "
+        "(all that it got wrong come first, in red).</p>",
+        f'<div class="digits">{"".join(cells)}</div>',
+    ]
 
 
 def _layers(engine):
     layers = engine["layers"]
     dense, ours = sum(row["dense"] for row in layers), sum(row["cycles"] for row in layers)
-    rows = [[row["name"], row["kind"], row["weights"], 100 * row["zero_share"], row["dense"], row["cycles"], row["ideal"]]
-            for row in layers]
-    return ["<h3>Cycles of each layer</h3>", f"<p>{ours:,} cycles a batch; a dense engine with the same lanes would take "
-            f"{dense:,}, {dense / ours:.2f} times as many. The ideal is every non-zero addition spread over all lanes "
-            "without a gap.</p>", plots.cycles(layers, engine["name"]),
-            _table(["layer", "kind", "weights", "zeros, %", "dense", "this engine", "ideal"], rows)]
+    rows = [
+        [
+            row["name"],
+            row["kind"],
+            row["weights"],
+            100 * row["zero_share"],
+            row["dense"],
+            row["cycles"],
+            row["ideal"],
+        ]
+        for row in layers
+    ]
+    return [
+        "<h3>Cycles of each layer</h3>",
+        f"<p>{ours:,} cycles a batch; a dense engine with the same lanes would take "
+        f"{dense:,}, {dense / ours:.2f} times as many. The ideal is every non-zero addition spread over all "
+        "lanes without a gap.</p>",
+        plots.cycles(layers, engine["name"]),
+        _table(["layer", "kind", "weights", "zeros, %", "dense", "this engine", "ideal"], rows),
+    ]
 
 
 def _engine(engine):
@@ -100,12 +113,23 @@ def _engine(engine):
     if engine.get("layers"):
         parts += _layers(engine)
     if engine.get("resources"):
-        parts += ["<h3>Resources, against what the device has</h3>", plots.resources(engine["resources"], salt)]
+        parts += [
+            "<h3>Resources, against what the device has</h3>",
+            plots.resources(engine["resources"], salt),
+        ]
     if "fmax_mhz" in engine:
         clock = engine.get("clock_mhz")
-        speed = [{"name": "clock", "used": round(clock, 2), "available": round(engine["fmax_mhz"], 2)}] if clock else []
-        parts.append("<h3>Clock</h3><p>Place and route closes at "
-                     f"{engine['fmax_mhz']:.2f} MHz" + (f"; the board runs it at {clock:.2f} MHz" if clock else "") + ".</p>")
+        speed = (
+            [{"name": "clock", "used": round(clock, 2), "available": round(engine["fmax_mhz"], 2)}]
+            if clock
+            else []
+        )
+        parts.append(
+            "<h3>Clock</h3><p>Place and route closes at "
+            f"{engine['fmax_mhz']:.2f} MHz"
+            + (f"; the board runs it at {clock:.2f} MHz" if clock else "")
+            + ".</p>"
+        )
         if speed:
             parts.append(plots.resources(speed, salt + "-clock"))
     if engine.get("memory"):
@@ -121,14 +145,23 @@ def render(results):
     if "lead" in results:
         body.append(f'<p class="lead">{escape(results["lead"])}</p>')
     if results.get("figures"):
-        body.append('<div class="figures">' + "".join(f"<div><b>{escape(str(value))}</b><span>{escape(name)}</span></div>"
-                                                      for name, value in results["figures"]) + "</div>")
+        body.append(
+            '<div class="figures">'
+            + "".join(
+                f"<div><b>{escape(str(value))}</b><span>{escape(name)}</span></div>"
+                for name, value in results["figures"]
+            )
+            + "</div>"
+        )
     if results.get("accuracy"):
         body += _accuracy(results["accuracy"])
     first = next((engine for engine in results.get("engines", []) if engine.get("layers")), None)
     if first:
-        body += ["<h2>Zeros</h2><p>Every non-zero weight costs one addition in each lane; a zero costs nothing.</p>",
-                 plots.zero_shares(first["layers"])]
+        body += [
+            "<h2>Zeros</h2><p>Every non-zero weight costs one addition in each lane; a zero costs nothing."
+            "</p>",
+            plots.zero_shares(first["layers"]),
+        ]
     if results.get("images"):
         body += _images(results["images"])
     for engine in results.get("engines", []):
@@ -138,6 +171,8 @@ def render(results):
     if results.get("versions"):
         made = ", ".join(f"{name} {version}" for name, version in sorted(results["versions"].items()))
         body.append(f'<p class="note">Made with {escape(made)}.</p>')
-    return ("<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
-            f'content="width=device-width, initial-scale=1"><title>{escape(results["title"])}</title>'
-            f"<style>{STYLE}</style></head><body><main>\n" + "\n".join(body) + "\n</main></body></html>\n")
+    return (
+        "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
+        f'content="width=device-width, initial-scale=1"><title>{escape(results["title"])}</title>'
+        f"<style>{STYLE}</style></head><body><main>\n" + "\n".join(body) + "\n</main></body></html>\n"
+    )

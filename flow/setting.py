@@ -1,4 +1,5 @@
-"""`--set KEY=VALUE`: an engine's parameters, with meaning, default and range read off its config dataclass."""
+"""`--set KEY=VALUE`: an engine's parameters, with meaning, default and range read off its config dataclass.
+"""
 
 import dataclasses
 import inspect
@@ -10,12 +11,14 @@ from .errors import FlowError, choose
 __all__ = ["Key", "keys", "configure"]
 
 _COMMENT = re.compile(r"^\s+(\w+)\s*:[^#]*#:\s*(.*)$")
-_PROBES = sorted({*range(1, 130), *(2 ** n for n in range(17))})
+_PROBES = sorted({*range(1, 130), *(2**n for n in range(17))})
 
 
 @dataclass(frozen=True)
 class Key:
-    """One parameter: its name, what it means, its default, and the values that stand beside the other defaults."""
+    """One parameter: its name, what it means, its default, and the values that stand beside the other
+    defaults.
+    """
 
     name: str
     meaning: str
@@ -32,7 +35,8 @@ def _accepts(config, name, value):
 
 
 def _range(config, name):
-    """The accepted values in words, found by trying them: the checks of the config are the only list of them."""
+    """The accepted values in words, found by trying them: the checks of the config are the only list of them.
+    """
     if isinstance(getattr(config, name), bool):
         return " or ".join(str(v).lower() for v in (False, True) if _accepts(config, name, v))
     good = [v for v in _PROBES if _accepts(config, name, v)]
@@ -47,15 +51,22 @@ def _range(config, name):
 
 def keys(config):
     """The `Key` of each field of the dataclass instance ``config``, in its order."""
-    meanings = dict(match.groups() for line in inspect.getsource(type(config)).splitlines()
-                    if (match := _COMMENT.match(line)))
-    return [Key(f.name, meanings.get(f.name, ""), getattr(config, f.name), _range(config, f.name))
-            for f in dataclasses.fields(config)]
+    meanings = dict(
+        match.groups()
+        for line in inspect.getsource(type(config)).splitlines()
+        if (match := _COMMENT.match(line))
+    )
+    return [
+        Key(f.name, meanings.get(f.name, ""), getattr(config, f.name), _range(config, f.name))
+        for f in dataclasses.fields(config)
+    ]
 
 
 def _value(key, text, kind):
     if kind is bool:
-        return choose(f"Value of --set {key}", text.lower(), {"true": True, "1": True, "false": False, "0": False})
+        return choose(
+            f"Value of --set {key}", text.lower(), {"true": True, "1": True, "false": False, "0": False}
+        )
     try:
         return int(text, 0)
     except ValueError:
@@ -65,7 +76,8 @@ def _value(key, text, kind):
 def configure(presets, preset, settings):
     """The config named ``preset`` with ``settings``, a list of "KEY=VALUE", applied together.
 
-    Raises FlowError for an unknown preset, key or value, and what the config itself raises for an impossible one.
+    Raises FlowError for an unknown preset, key or value, and what the config itself raises for an impossible
+    one.
     """
     config = choose("Preset", preset, presets)
     known = {f.name: type(getattr(config, f.name)) for f in dataclasses.fields(config)}

@@ -25,11 +25,18 @@ def _summary(path):
     lines = folder.file(f"rtl/{module.TOP}.v").read_text().count("\n")
     print(f"  rtl/{module.TOP}.v   {lines:,} lines, module {module.TOP}")
     network = manifest["network"]
-    zero = 1 - sum(layer["non_zeros"] for layer in network["layers"]) / sum(layer["weights"] for layer in network["layers"])
-    print(f"  program/program.bin   {len(program.to_words()):,} words: {len(network['layers'])} layers, {100 * zero:.1f} % zeros")
+    zero = 1 - sum(layer["non_zeros"] for layer in network["layers"]) / sum(
+        layer["weights"] for layer in network["layers"]
+    )
+    print(
+        f"  program/program.bin   {len(program.to_words()):,} words: {len(network['layers'])} layers, "
+        f"{100 * zero:.1f} % zeros"
+    )
     cycles = manifest["cycles"]
-    print(f"  vectors/   {np.load(folder.file('vectors/input.npy')).shape[0]} inputs; predicted cycles of a batch: "
-          f"load {cycles['load'][0]:,}, run {cycles['run'][0]:,}")
+    print(
+        f"  vectors/   {len(np.load(folder.file('vectors/input.npy')))} inputs; predicted cycles of a batch: "
+        f"load {cycles['load'][0]:,}, run {cycles['run'][0]:,}"
+    )
     print(f"  next: shiftwork verify {path}")
 
 
@@ -60,8 +67,10 @@ def differences(found, expected):
             said.append(f"{what} must have shape {b.shape}, not {a.shape}")
         elif not np.array_equal(a, b):
             at = tuple(int(v) for v in np.argwhere(a != b)[0])
-            said.append(f"{what} must be the golden model's, but {np.count_nonzero(a != b)} of {a.size} differ, first at "
-                        f"{at}: {a[at]}, not {b[at]}")
+            said.append(
+                f"{what} must be the golden model's, but {np.count_nonzero(a != b)} of {a.size} differ, "
+                f"first at {at}: {a[at]}, not {b[at]}"
+            )
     return said
 
 
@@ -71,7 +80,9 @@ def run(path, inputs, output, real=False, check=False):
     x = folders.quantized(module, program, read_array(inputs))
     with Stages() as stages:
         with stages.stage("Simulating") as stage:
-            found = module.simulate(program, x, folder.file(f"rtl/{module.TOP}.v"), folders.cache(), stage.update, stage.note)
+            found = module.simulate(
+                program, x, folder.file(f"rtl/{module.TOP}.v"), folders.cache(), stage.update, stage.note
+            )
         if check:
             with stages.stage("Golden model") as stage:
                 said = differences(found, module.golden(program, x, stage.update))
@@ -81,10 +92,15 @@ def run(path, inputs, output, real=False, check=False):
                 return 1
     values = found.values * program.metadata["output_scale"] if real else found.values
     write_array(output, values)
-    print(f"{output}: {values.shape} {values.dtype}, {'real values' if real else 'integers'} of scale "
-          f"{program.metadata['output_scale']:.6g}")
-    print(f"  {len(found.run_cycles)} batches of {program.metadata['images']}, cycles of a batch: load "
-          f"{found.load_cycles.max():,}, run {found.run_cycles.max():,}; simulated at {found.rate / 1e6:.2f} million a second")
+    print(
+        f"{output}: {values.shape} {values.dtype}, {'real values' if real else 'integers'} of scale "
+        f"{program.metadata['output_scale']:.6g}"
+    )
+    print(
+        f"  {len(found.run_cycles)} batches of {program.metadata['images']}, cycles of a batch: load "
+        f"{found.load_cycles.max():,}, run {found.run_cycles.max():,}; simulated at "
+        f"{found.rate / 1e6:.2f} million a second"
+    )
     if check:
         print("  every bit and cycle as the golden model says")
     return 0
@@ -100,7 +116,10 @@ def verify(path, simulator=None):
     with Stages() as stages, stages.stage("Verifying") as stage:
         stage.note(f"golden model and {simulator or 'cocotb'}")
         if not np.array_equal(module.golden(program, x).values, expected):
-            raise FlowError(f"{path / folders.VECTORS[1]} must be what the golden model says of the program, not otherwise")
+            raise FlowError(
+                f"{path / folders.VECTORS[1]} must be what the golden model says of the "
+                "program, not otherwise"
+            )
         try:
             found = module.verify(folder.file(f"rtl/{module.TOP}.v").read_text(), program, x, work, simulator)
         except AssertionError as error:
@@ -109,20 +128,25 @@ def verify(path, simulator=None):
     shutil.rmtree(work, ignore_errors=True)
     kept = {k: v for k, v in found.items() if k != "cycles_per_second" and v is not None}
     with folder.edit() as changed:
-        changed.manifest["results"]["verify"] = changed.manifest["results"].get("verify", {}) | {simulator or "cocotb": kept}
-    print(f"{path}: " + ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in kept.items())
-          + ": every bit and cycle as the golden model says")
+        changed.manifest["results"]["verify"] = changed.manifest["results"].get("verify", {}) | {
+            simulator or "cocotb": kept
+        }
+    print(
+        f"{path}: "
+        + ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in kept.items())
+        + ": every bit and cycle as the golden model says"
+    )
     return 0
 
 
 def synth(path, target):
     """`shiftwork synth`."""
-    from .synthesis import TARGETS, synthesized
+    from .synthesis import TARGETS, implement
 
     choose("Target", target, TARGETS)
     folder, module, program = folders.loaded(path)
     with Stages() as stages, stages.stage(f"Synthesis for {target}") as stage:
-        result, files = synthesized(folder, module, program.config, target, stage.note)
+        result, files = implement(module, program.config, target, stage.note)
     with folder.edit() as changed:
         for name, data in files.items():
             changed.write(f"synth/{target}/{name}", data)

@@ -1,25 +1,45 @@
 """The ternary engine as the flow sees it; see `engines` for what each name must be."""
 
+import gc
 import json
 import warnings
 
 import numpy as np
-
 from shiftwork.golden.common.network import calibrate
 from shiftwork.golden.ternary.compress import TernaryRule, lower
 from shiftwork.golden.ternary.config import PRESETS
-from shiftwork.golden.ternary.descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
 from shiftwork.golden.ternary.encode import encode
 from shiftwork.golden.ternary.interpreter import Machine
-from shiftwork.golden.ternary.program import Memory, Program
+from shiftwork.golden.ternary.program import Program
 
 from .artifacts import dumps
 from .engines import Results
+from .ternary_figures import layer_cycles, memory_use
 from .ternary_selftest import selftest
 
-__all__ = ["TITLE", "TOP", "PRESETS", "DEFAULT", "REGISTERS", "PROGRAM_FILES", "verilog", "ports", "compress", "encode",
-           "selftest", "save", "load", "describe", "random_input", "quantize", "golden", "simulate", "verify",
-           "layer_cycles", "memory_use"]
+__all__ = [
+    "TITLE",
+    "TOP",
+    "PRESETS",
+    "DEFAULT",
+    "REGISTERS",
+    "PROGRAM_FILES",
+    "verilog",
+    "ports",
+    "compress",
+    "encode",
+    "selftest",
+    "save",
+    "load",
+    "describe",
+    "random_input",
+    "quantize",
+    "golden",
+    "simulate",
+    "verify",
+    "layer_cycles",
+    "memory_use",
+]
 
 TITLE = "ternary weights, one addition for each that is not zero"
 TOP = "shiftwork_ternary"
@@ -55,10 +75,14 @@ def ports(config):
     from shiftwork.hw.ternary.top import TernaryTop
 
     with warnings.catch_warnings():
-        # Asked for its ports only; nothing stands behind them.
+        # Asked for its ports only, and nothing stands behind them; collected here, while its complaint is not
+        # heard.
         warnings.simplefilter("ignore", UnusedElaboratable)
         members = TernaryTop(config, engine=object()).metadata.as_json()["interface"]["members"]
-    return [{"name": name, "direction": "input", "width": 1} for name in ("clk", "rst")] + list(_leaves(members))
+        gc.collect()
+    return [{"name": name, "direction": "input", "width": 1} for name in ("clk", "rst")] + list(
+        _leaves(members)
+    )
 
 
 def _leaves(members):
@@ -70,7 +94,9 @@ def _leaves(members):
 
 
 def compress(network, x):
-    """The integer network: weights projected by the TWN rule unless they are ternary, ranges measured on ``x``."""
+    """The integer network: weights projected by the TWN rule unless they are ternary, ranges measured on
+    ``x``.
+    """
     rule, arrays = TernaryRule(), dict(network.arrays)
     for node in network.nodes:
         if node.op_type in ("Conv", "Gemm"):
@@ -79,9 +105,17 @@ def compress(network, x):
             filters = weights.T if flip else weights
             if not _is_ternary(filters):
                 projected = rule.project(filters)
-                arrays[node.inputs[1]] = np.ascontiguousarray(projected.T if flip else projected).astype(np.float32)
-    network = type(network)(nodes=network.nodes, arrays=arrays, input_shape=network.input_shape, ranges=network.ranges,
-                            input_name=network.input_name, output_name=network.output_name)
+                arrays[node.inputs[1]] = np.ascontiguousarray(projected.T if flip else projected).astype(
+                    np.float32
+                )
+    network = type(network)(
+        nodes=network.nodes,
+        arrays=arrays,
+        input_shape=network.input_shape,
+        ranges=network.ranges,
+        input_name=network.input_name,
+        output_name=network.output_name,
+    )
     return lower(network if x is None else calibrate(network, x))
 
 
@@ -91,21 +125,33 @@ def _is_ternary(filters):
 
 def save(program):
     """The words, little endian, and what `load` needs beside them."""
-    return {"program.bin": program.to_words().astype("<u4").tobytes(), "program.json": dumps(program.metadata).encode()}
+    return {
+        "program.bin": program.to_words().astype("<u4").tobytes(),
+        "program.json": dumps(program.metadata).encode(),
+    }
 
 
 def load(files, config):
     """The program of these files for an engine of ``config``."""
-    return Program.from_words(np.frombuffer(files["program.bin"], "<u4"), config, json.loads(files["program.json"]))
+    return Program.from_words(
+        np.frombuffer(files["program.bin"], "<u4"), config, json.loads(files["program.json"])
+    )
 
 
 def describe(integer, program):
     """Shapes, scales and layers of a network, and what it takes of the memories."""
     meta = program.metadata
     layers = [{**about, "zero_share": 1 - about["non_zeros"] / about["weights"]} for about in meta["layers"]]
-    return {"input_shape": meta["input_shape"], "input_scale": meta["input_scale"], "input_signed": meta["input_signed"],
-            "output_shape": meta["output_shape"], "output_scale": meta["output_scale"], "images_of_a_batch": meta["images"],
-            "layers": layers, "memory": memory_use(program)}
+    return {
+        "input_shape": meta["input_shape"],
+        "input_scale": meta["input_scale"],
+        "input_signed": meta["input_signed"],
+        "output_shape": meta["output_shape"],
+        "output_scale": meta["output_scale"],
+        "images_of_a_batch": meta["images"],
+        "layers": layers,
+        "memory": memory_use(program),
+    }
 
 
 def random_input(program, count, rng):
@@ -124,7 +170,7 @@ def quantize(program, x):
 def _batches(program, x):
     """Packets of the input stream, uint8 (batches, beats, drain_width)."""
     images = program.metadata["images"]
-    return np.array([program.pack_input(x[n:n + images]) for n in range(0, len(x), images)])
+    return np.array([program.pack_input(x[n : n + images]) for n in range(0, len(x), images)])
 
 
 def _values(program, batches, count):
@@ -143,8 +189,12 @@ def _model(program, x, progress=lambda done, all_: None):
         values.append(machine.run(packet).reshape(-1))
         cycles.append(predict(machine))
         progress(n + 1, len(packets))
-    return packets, np.array(values), \
-        np.array([c.load_cycles for c in cycles]), np.array([c.run_cycles for c in cycles])
+    return (
+        packets,
+        np.array(values),
+        np.array([c.load_cycles for c in cycles]),
+        np.array([c.run_cycles for c in cycles]),
+    )
 
 
 def golden(program, x, progress=lambda done, all_: None):
@@ -159,7 +209,12 @@ def simulate(program, x, rtl, folder, progress=lambda done, all_: None, stage=No
 
     simulator = CompiledSimulator(rtl, folder, TOP, progress=stage)
     output = simulator.run(program.to_words(), _batches(program, x), progress=progress)
-    return Results(_values(program, output.values, len(x)), output.load_cycles, output.run_cycles, output.cycles_per_second)
+    return Results(
+        _values(program, output.values, len(x)),
+        output.load_cycles,
+        output.run_cycles,
+        output.cycles_per_second,
+    )
 
 
 def verify(rtl, program, x, folder, simulator=None):
@@ -167,52 +222,14 @@ def verify(rtl, program, x, folder, simulator=None):
     from shiftwork.sim import verify as bench
 
     packets, expected, load_cycles, run_cycles = _model(program, x)
-    return bench.verify(rtl, program.config, program.to_words(), packets, expected, folder, simulator,
-                        load_cycles=load_cycles, run_cycles=run_cycles)
-
-
-def layer_cycles(program, x):
-    """Of each layer, for one batch ``x``: cycles, the bound max(work, drain), those of a dense engine, the ideal."""
-    from shiftwork.golden.ternary.timing import predict
-
-    machine, config = Machine(program.config), program.config
-    machine.load(program.to_words())
-    machine.run(program.pack_input(x))
-    rows = []
-    for about, counted, cycles in zip(program.metadata["layers"], machine.statistics(program), predict(machine).layers[1:],
-                                      strict=True):
-        positions, outputs, weights = about["positions"], about["outputs"], about["weights"]
-        conv = about["kind"] == "conv"
-        dense = weights * -(-positions // config.lanes) if conv else \
-            weights // outputs * positions * -(-outputs // config.lanes)
-        rows.append({"name": about["name"], "kind": about["kind"], "weights": weights,
-                     "zero_share": 1 - about["non_zeros"] / weights, "cycles": int(cycles), "work": counted.work,
-                     "drain": counted.drain, "bound": max(counted.work, counted.drain), "dense": int(dense),
-                     "ideal": int(-(-about["non_zeros"] * positions // config.lanes))})
-    return rows
-
-
-def memory_use(program):
-    """Bits of each memory and those that ``program`` takes."""
-    config, sections = program.config, {section.memory: section for section in program.sections}
-    bits = sections[Memory.TABLE].bits(config.table_width)
-    table = [sum(1 << int(n) for n in np.flatnonzero(word)) for word in bits]
-    rows, vector = set(), set()
-    for first in range(0, len(table), DESCRIPTOR_WORDS):
-        d = Descriptor.from_words(table[first:first + DESCRIPTOR_WORDS])
-        if d.kind is Kind.END:
-            break
-        if d.destination is Destination.ROWS:
-            rows.update(range(d.out_base, d.out_base + d.out_u_count * d.out_u_row))
-        elif d.destination is Destination.VECTOR:
-            dense = d.m_count * -(-d.outputs // config.scatter_width) * config.scatter_width
-            size = dense if d.kind is Kind.DENSE else d.m_count * d.i_count * d.j_count * config.lanes
-            vector.update(range(d.out_base, d.out_base + -(-size // config.drain_width)))
-    word = 2 * config.word_width
-    return [
-        {"name": "row memory", "bits": 8 * config.lanes * config.row_depth, "used": 8 * config.lanes * len(rows)},
-        {"name": "weight memory", "bits": word * config.weight_depth, "used": word * len(sections[Memory.WEIGHTS].words)},
-        {"name": "table", "bits": config.table_width * config.table_depth, "used": config.table_width * len(table)},
-        {"name": "vector memory", "bits": 8 * config.drain_width * config.vector_depth,
-         "used": 8 * config.drain_width * len(vector)},
-    ]
+    return bench.verify(
+        rtl,
+        program.config,
+        program.to_words(),
+        packets,
+        expected,
+        folder,
+        simulator,
+        load_cycles=load_cycles,
+        run_cycles=run_cycles,
+    )

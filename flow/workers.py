@@ -2,10 +2,8 @@
 
 import multiprocessing
 import os
-import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 __all__ = ["Workers", "train", "bitstream"]
 
@@ -43,7 +41,9 @@ class Workers:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
     def submit(self, stage, function, *arguments):
-        """A future of ``function(report, *arguments)``; ``report(call, *arguments)`` reaches the stage's methods."""
+        """A future of ``function(report, *arguments)``; ``report(call, *arguments)`` reaches the stage's
+        methods.
+        """
         self._bars[stage.name] = stage
         return self._pool.submit(_reporting, self._queue, stage.name, function, arguments)
 
@@ -80,5 +80,4 @@ def bitstream(report, name, board):
     from .synthesis import implement
 
     module = engine(name)
-    with tempfile.TemporaryDirectory() as work:
-        return implement(None, module.PRESETS[board], board, Path(work), lambda text: report("note", text))
+    return implement(module, module.PRESETS[board], board, lambda text: report("note", text))

@@ -51,7 +51,9 @@ def test_refuses_folders_that_are_something_else(tmp_path):
     (tmp_path / "home" / "letter.txt").write_text("dear")
     (tmp_path / "file").write_text("text")
     for name, what in (("home", "a folder with other files"), ("file", "a file")):
-        with pytest.raises(FlowError, match=rf"^Output .*{name} must be a new folder or a build folder .*, not {what}$"):
+        with pytest.raises(
+            FlowError, match=rf"^Output .*{name} must be a new folder or a build folder .*, not {what}$"
+        ):
             _make(tmp_path / name)
     assert (tmp_path / "home" / "letter.txt").read_text() == "dear"
     (tmp_path / "empty").mkdir()
@@ -81,14 +83,32 @@ def _alter_manifest(folder):
     (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
-@pytest.mark.parametrize(("damage", "message"), [
-    (lambda f: (f / MANIFEST).unlink(), r"a must be a build folder with a shiftwork\.json \(.*\), not another folder$"),
-    (lambda f: (f / "rtl/m.v").unlink(), r"rtl/m\.v must be there as shiftwork\.json says, not missing: run .* again$"),
-    (lambda f: (f / "rtl/m.v").write_text("other"), r"rtl/m\.v must be as it was written, not altered: run .* again$"),
-    (lambda f: (f / MANIFEST).write_text("{"), r"shiftwork\.json must be a manifest of this project, not something else"),
-    (lambda f: (f / MANIFEST).write_text("[]"), r"shiftwork\.json must be a manifest of this project, not something else"),
-    (_alter_manifest, r"shiftwork\.json must be as it was written, not altered: run .* again$"),
-])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda f: (f / MANIFEST).unlink(),
+            r"a must be a build folder with a shiftwork\.json \(.*\), not another folder$",
+        ),
+        (
+            lambda f: (f / "rtl/m.v").unlink(),
+            r"rtl/m\.v must be there as shiftwork\.json says, not missing: run .* again$",
+        ),
+        (
+            lambda f: (f / "rtl/m.v").write_text("other"),
+            r"rtl/m\.v must be as it was written, not altered: run .* again$",
+        ),
+        (
+            lambda f: (f / MANIFEST).write_text("{"),
+            r"shiftwork\.json must be a manifest of this project, not something else",
+        ),
+        (
+            lambda f: (f / MANIFEST).write_text("[]"),
+            r"shiftwork\.json must be a manifest of this project, not something else",
+        ),
+        (_alter_manifest, r"shiftwork\.json must be as it was written, not altered: run .* again$"),
+    ],
+)
 def test_damage_is_told(tmp_path, damage, message):
     damage(_make(tmp_path / "a"))
     with pytest.raises(FlowError, match=message):

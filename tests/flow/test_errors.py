@@ -22,14 +22,17 @@ def _missing_file():
     open("/nowhere/at/all")
 
 
-@pytest.mark.parametrize(("function", "expected"), [
-    (lambda: choose("Thing", "c", ("a", "b")), True),
-    (lambda: TernaryConfig(lanes=3), True),
-    (_missing_file, True),
-    (lambda: np.zeros(3) + np.zeros(4), False),    # a ValueError, but numpy's: our defect
-    (lambda: json.loads("{"), False),
-    (lambda: {}["key"], False),
-])
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda: choose("Thing", "c", ("a", "b")), True),
+        (lambda: TernaryConfig(lanes=3), True),
+        (_missing_file, True),
+        (lambda: np.zeros(3) + np.zeros(4), False),  # a ValueError, but numpy's: our defect
+        (lambda: json.loads("{"), False),
+        (lambda: {}["key"], False),
+    ],
+)
 def test_expected(function, expected):
     assert is_expected(_caught(function)) == expected
 
@@ -38,10 +41,13 @@ def test_classes_of_this_project_are_expected_wherever_raised():
     assert is_expected(ToolError("no compiler"))
 
 
-@pytest.mark.parametrize(("function", "line"), [
-    (lambda: choose("Thing", "c", ("a", "b")), "error: Thing must be one of a, b, not 'c'\n"),
-    (_missing_file, "error: /nowhere/at/all: no such file or directory\n"),
-])
+@pytest.mark.parametrize(
+    ("function", "line"),
+    [
+        (lambda: choose("Thing", "c", ("a", "b")), "error: Thing must be one of a, b, not 'c'\n"),
+        (_missing_file, "error: /nowhere/at/all: no such file or directory\n"),
+    ],
+)
 def test_reported_in_one_sentence(function, line):
     stream = io.StringIO()
     with pytest.raises(SystemExit) as stopped, reported(stream):

@@ -23,22 +23,32 @@ def test_one_image_may_come_alone():
     assert as_images(np.zeros(4), (4,)).shape == (1, 4)
 
 
-@pytest.mark.parametrize(("x", "shape", "message"), [
-    (np.zeros((5, 8, 7)), (1, 8, 8), r"^Input must have shape \(n, 1, 8, 8\) or \(n, 8, 8\) with n >= 1, not \(5, 8, 7\)$"),
-    (np.zeros((0, 4)), (4,), r"^Input must have shape \(n, 4\) with n >= 1, not \(0, 4\)$"),
-    (np.zeros(()), (4,), r"not \(\)$"),
-])
+@pytest.mark.parametrize(
+    ("x", "shape", "message"),
+    [
+        (
+            np.zeros((5, 8, 7)),
+            (1, 8, 8),
+            r"^Input must have shape \(n, 1, 8, 8\) or \(n, 8, 8\) with n >= 1, not \(5, 8, 7\)$",
+        ),
+        (np.zeros((0, 4)), (4,), r"^Input must have shape \(n, 4\) with n >= 1, not \(0, 4\)$"),
+        (np.zeros(()), (4,), r"not \(\)$"),
+    ],
+)
 def test_other_shapes_are_refused(x, shape, message):
     with pytest.raises(FlowError, match=message):
         as_images(x, shape)
 
 
-@pytest.mark.parametrize(("array", "message"), [
-    (np.array(["a"]), r"must be of floats or integers, not <U1$"),
-    (np.array([1j]), r"must be of floats or integers, not complex128$"),
-    (np.array([1.0, np.nan]), r"must be finite, not contain NaN or infinity$"),
-    (np.array([np.inf], np.float32), r"must be finite, not contain NaN or infinity$"),
-])
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.array(["a"]), r"must be of floats or integers, not <U1$"),
+        (np.array([1j]), r"must be of floats or integers, not complex128$"),
+        (np.array([1.0, np.nan]), r"must be finite, not contain NaN or infinity$"),
+        (np.array([np.inf], np.float32), r"must be finite, not contain NaN or infinity$"),
+    ],
+)
 def test_values_are_checked(tmp_path, array, message):
     with pytest.raises(FlowError, match=message):
         read_array(_saved(tmp_path / "x.npy", array))
@@ -47,7 +57,9 @@ def test_values_are_checked(tmp_path, array, message):
 @pytest.mark.parametrize("data", [b"", b"P5 8 8 255", b"\x93NUMPY\x01\x00", b"PK\x03\x04 not a zip"])
 def test_other_files_are_refused(tmp_path, data):
     (tmp_path / "x.npy").write_bytes(data)
-    with pytest.raises(FlowError, match=r"x\.npy must be an \.npy file of numbers \(numpy\.save writes one\), not something"):
+    with pytest.raises(
+        FlowError, match=r"x\.npy must be an \.npy file of numbers \(numpy\.save writes one\), not something"
+    ):
         read_array(tmp_path / "x.npy")
 
 

@@ -49,8 +49,18 @@ def test_page_has_every_part(page):
     tags.feed(page)
     assert tags.count["img"] == 40
     assert page.count("<figure class=wrong") == 3 and "3, is 0" in page
-    assert tags.count["svg"] == 2 + 2 * 4     # accuracy, zeros; cycles, resources, clock and memory of each board
-    for text in ("98.13 %", "ULX3S 85F", "iCEBreaker", "18,432", "7,012 of 83,640", "104.20 MHz", "150.0 of 256.0"):
+    assert (
+        tags.count["svg"] == 2 + 2 * 4
+    )  # accuracy, zeros; cycles, resources, clock and memory of each board
+    for text in (
+        "98.13 %",
+        "ULX3S 85F",
+        "iCEBreaker",
+        "18,432",
+        "7,012 of 83,640",
+        "104.20 MHz",
+        "150.0 of 256.0",
+    ):
         assert text in page, text
 
 

@@ -12,8 +12,8 @@ from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 class Sample:
     """An engine's config."""
 
-    width: int = 8      #: bits of a thing
-    depth: int = 64     #: words of another
+    width: int = 8  #: bits of a thing
+    depth: int = 64  #: words of another
     fast: bool = False  #: whether it hurries
 
     def __post_init__(self):
@@ -25,7 +25,12 @@ class Sample:
 
 def test_keys_are_read_off_the_dataclass():
     width, depth, fast = keys(Sample())
-    assert (width.name, width.meaning, width.default, width.range) == ("width", "bits of a thing", 8, "4 .. 9")
+    assert (width.name, width.meaning, width.default, width.range) == (
+        "width",
+        "bits of a thing",
+        8,
+        "4 .. 9",
+    )
     assert (depth.meaning, depth.range) == ("words of another", "16, 32, 64 .. 65536")
     assert (fast.default, fast.range) == (False, "false or true")
 
@@ -37,20 +42,29 @@ def test_every_parameter_of_the_ternary_engine_has_a_meaning_and_a_range():
 
 def test_settings_apply_together():
     # Neither alone stands beside the other defaults: 8 lanes need a smaller grid, and the reverse.
-    config = configure(PRESETS, "default", ["lanes=8", "grid_rows=2", "grid_columns = 2", "scatter_width=0x4"])
+    config = configure(
+        PRESETS, "default", ["lanes=8", "grid_rows=2", "grid_columns = 2", "scatter_width=0x4"]
+    )
     assert (config.lanes, config.grid_rows, config.grid_columns, config.scatter_width) == (8, 2, 2, 4)
     assert configure(PRESETS, "tiny", []) == PRESETS["tiny"]
     assert configure(PRESETS, "default", ["convolution=False"]).convolution is False
 
 
-@pytest.mark.parametrize(("preset", "settings", "message"), [
-    ("huge", [], r"^Preset must be one of tiny, default, icebreaker, ulx3s-85f, not 'huge'$"),
-    ("tiny", ["lanes"], r"^--set must be KEY=VALUE, not 'lanes'$"),
-    ("tiny", ["lane=8"], r"^Key of --set must be one of lanes, .*transposed, not 'lane'$"),
-    ("tiny", ["lanes=many"], r"^Value of --set lanes must be an integer, not 'many'$"),
-    ("tiny", ["convolution=maybe"], r"^Value of --set convolution must be one of true, 1, false, 0, not 'maybe'$"),
-    ("tiny", ["lanes=8", "lanes=8"], r"^--set lanes must be given once, not twice$"),
-])
+@pytest.mark.parametrize(
+    ("preset", "settings", "message"),
+    [
+        ("huge", [], r"^Preset must be one of tiny, default, icebreaker, ulx3s-85f, not 'huge'$"),
+        ("tiny", ["lanes"], r"^--set must be KEY=VALUE, not 'lanes'$"),
+        ("tiny", ["lane=8"], r"^Key of --set must be one of lanes, .*transposed, not 'lane'$"),
+        ("tiny", ["lanes=many"], r"^Value of --set lanes must be an integer, not 'many'$"),
+        (
+            "tiny",
+            ["convolution=maybe"],
+            r"^Value of --set convolution must be one of true, 1, false, 0, not 'maybe'$",
+        ),
+        ("tiny", ["lanes=8", "lanes=8"], r"^--set lanes must be given once, not twice$"),
+    ],
+)
 def test_refusals(preset, settings, message):
     with pytest.raises(FlowError, match=message):
         configure(PRESETS, preset, settings)

@@ -5,9 +5,14 @@ from shiftwork.flow import setup
 from shiftwork.flow.errors import FlowError
 
 
-@pytest.mark.parametrize(("manager", "command"), [
-    ("apt-get", "apt-get install -y iverilog"), ("dnf", "dnf install -y iverilog"), ("brew", "brew install icarus-verilog"),
-])
+@pytest.mark.parametrize(
+    ("manager", "command"),
+    [
+        ("apt-get", "apt-get install -y iverilog"),
+        ("dnf", "dnf install -y iverilog"),
+        ("brew", "brew install icarus-verilog"),
+    ],
+)
 def test_command_of_the_package_manager(manager, command):
     assert " ".join(setup.install_command(lambda name: name == manager)) == command
 

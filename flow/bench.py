@@ -1,0 +1,126 @@
+"""`shiftwork bench`: a list of measurements, each beside what it must be."""
+
+import json
+import operator
+import tempfile
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+
+from .errors import FlowError, choose
+from .progress import Stages, console
+
+__all__ = ["BENCHES", "Measurement", "Bench", "at_most", "at_least", "exactly", "reported", "measure"]
+
+BENCHES = {"ternary": "shiftwork.flow.bench_ternary"}
+"""Of each engine the module with its ENTRIES: {name of a row: function(bench) that yields Measurements}."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One figure; ``ok`` is None where nothing is demanded."""
+
+    name: str
+    unit: str
+    value: float
+    must: str
+    ok: bool | None
+
+
+def _compare(compare, sign):
+    def make(name, unit, value, bound):
+        return Measurement(name, unit, value, f"{sign} {bound:g}", bool(compare(value, bound)))
+
+    return make
+
+
+at_most = _compare(operator.le, "<=")
+at_least = _compare(operator.ge, ">=")
+exactly = _compare(operator.eq, "=")
+
+
+def reported(name, unit, value):
+    """A figure that is told, not judged."""
+    return Measurement(name, unit, value, "", None)
+
+
+class Bench:
+    """What entries share: folders, progress, and results that several of them need, computed once."""
+
+    def __init__(self, work):
+        self.work, self._known, self._stage = Path(work), {}, None
+
+    def note(self, text):
+        """Says what is being measured right now."""
+        if self._stage:
+            self._stage.note(text)
+
+    def once(self, key, function):
+        """``function()``, or what it returned for ``key`` before."""
+        if key not in self._known:
+            self._known[key] = function()
+        return self._known[key]
+
+    def folder(self, name):
+        """An empty folder for an entry's files."""
+        path = self.work / name.replace("/", "-")
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @contextmanager
+    def stage(self, stages, name):
+        """Progress of the entry ``name``."""
+        with stages.stage(name) as self._stage:
+            yield
+
+
+def _row(found):
+    value = f"{found.value:,}" if isinstance(found.value, int) else f"{found.value:,.3f}"
+    mark = {True: "[green]ok[/]", False: "[red]NOT MET[/]", None: ""}[found.ok]
+    return found.name, value, found.unit, found.must, mark
+
+
+def _print(measured):
+    from rich.table import Table
+
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for column, side in (
+        ("name", "left"),
+        ("value", "right"),
+        ("unit", "left"),
+        ("must be", "left"),
+        ("", "left"),
+    ):
+        table.add_column(column, justify=side)
+    for found in measured:
+        table.add_row(*_row(found))
+    console.print(table)
+
+
+def measure(name, path=None, only=""):
+    """Runs the entries of an engine with ``only`` in their names; the exit code, 1 where one is not met.
+
+    Writes [{name, unit, value, must, ok}] to ``path``. Raises FlowError where no entry is meant.
+    """
+    entries = import_module(choose("Engine", name, BENCHES)).ENTRIES
+    chosen = {entry: function for entry, function in entries.items() if only in entry}
+    if not chosen:
+        raise FlowError(f"--only must be part of one of {', '.join(entries)}, not {only!r}")
+    if path is not None and not Path(path).absolute().parent.is_dir():
+        raise FlowError(f"--json must name a file in a folder that exists, not {path}")
+    measured = []
+    with tempfile.TemporaryDirectory(prefix="shiftwork-bench-") as work, Stages() as stages:
+        bench = Bench(work)
+        for entry, function in chosen.items():
+            with bench.stage(stages, entry):
+                measured += function(bench)
+    _print(measured)
+    if path is not None:
+        beside = Path(path).with_name(f".{Path(path).name}.part")
+        beside.write_text(json.dumps([asdict(found) for found in measured], indent=1) + "\n")
+        beside.replace(path)
+    missed = [found.name for found in measured if found.ok is False]
+    if missed:
+        console.print(f"not met: {', '.join(missed)}")
+    return 1 if missed else 0

@@ -1,0 +1,49 @@
+"""What measurements of the ternary engine share: synthesis, training, simulation against golden."""
+
+import numpy as np
+
+from . import build as folders
+from . import ternary
+
+__all__ = ["simulated", "synthesis", "trained_digits"]
+
+SEEDS = (1, 2, 3)
+
+
+def synthesis(bench, config, target="ecp5-85k"):
+    """Out of context, seeds 1 to 3; once for each config."""
+    from shiftwork.boards.synthesis import synthesize
+
+    def run():
+        bench.note(f"{config.lanes} lanes, {target}, seeds {SEEDS}")
+        return synthesize(
+            ternary.verilog(config),
+            target,
+            bench.folder(f"synth-{config.fingerprint:x}-{config.row_depth}"),
+            seeds=SEEDS,
+        )
+
+    return bench.once((config, target), run)
+
+
+def trained_digits(bench, seed=0):
+    """The digits network of one seed; once."""
+    from .recipes import train_digits
+
+    bench.note(f"training, seed {seed}")
+    return bench.once(("digits", seed), lambda: train_digits(seed))
+
+
+def _different(a, b):
+    return max(a.size, b.size) if a.shape != b.shape else int(np.count_nonzero(a != b))
+
+
+def simulated(bench, name, config, integer, x):
+    """(program, results of the compiled RTL, how many of its values and cycles are not the golden model's)."""
+    images = None if len(integer.input_shape) > 1 else 1
+    program = ternary.encode(integer, config, images=images)
+    bench.note(f"compiling {name}")
+    found = ternary.simulate(program, x, ternary.verilog(config), folders.cache(), stage=bench.note)
+    expected = ternary.golden(program, x)
+    parts = ("values", "load_cycles", "run_cycles")
+    return program, found, sum(_different(getattr(found, part), getattr(expected, part)) for part in parts)

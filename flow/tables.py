@@ -1,0 +1,70 @@
+"""README's tables and picture from measured results: `python -m shiftwork.flow.tables`.
+
+docs/results/<engine>.json (what `shiftwork bench` writes) fills the text between `<!-- table: <engine> -->`
+and
+`<!-- end -->`; build/digits/results.json (what the demo writes) becomes docs/cycles.svg.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from .errors import FlowError, reported
+
+__all__ = ["table", "filled", "picture"]
+
+_SPAN = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_GRAY = "#6e7781"
+
+
+def _number(value):
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def table(measured):
+    """Markdown of the rows that `shiftwork bench` wrote."""
+    lines = ["| measured | value | must be |", "| --- | ---: | --- |"]
+    for row in measured:
+        met = {True: "", False: " (not met)", None: ""}[row["ok"]]
+        lines.append(f"| `{row['name']}` | {_number(row['value'])} {row['unit']} | {row['must']}{met} |")
+    return "\n".join(lines) + "\n"
+
+
+def filled(text, folder):
+    """``text`` with its tables from the files of ``folder``; raises FlowError where one is missing."""
+
+    def fill(match):
+        path = Path(folder) / f"{match[2]}.json"
+        if not path.is_file():
+            raise FlowError(
+                f"{path} must be there for the table {match[2]} (shiftwork bench {match[2]} --json {path} "
+                f"writes it), not absent"
+            )
+        return match[1] + table(json.loads(path.read_text())) + match[3]
+
+    return _SPAN.sub(fill, text)
+
+
+def picture(layers):
+    """The report's plot of cycles as an SVG file of its own, in a gray that suits light and dark pages."""
+    from .plots import cycles
+
+    text = cycles(layers).replace("currentColor", _GRAY)
+    return text.replace("<svg ", '<svg font-family="system-ui, sans-serif" ', 1)
+
+
+def main():
+    """Fills README.md and draws docs/cycles.svg in the current folder."""
+    readme = Path("README.md")
+    text = filled(readme.read_text(), "docs/results")
+    beside = Path(".README.md.part")
+    beside.write_text(text)
+    beside.replace(readme)
+    results = Path("build/digits/results.json")
+    if results.is_file():
+        Path("docs/cycles.svg").write_text(picture(json.loads(results.read_text())["engines"][0]["layers"]))
+
+
+if __name__ == "__main__":
+    with reported():
+        main()

@@ -1,0 +1,85 @@
+"""What a program of the ternary engine costs: cycles of each layer, bits of each memory."""
+
+import numpy as np
+from shiftwork.golden.ternary.descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
+from shiftwork.golden.ternary.interpreter import Machine
+from shiftwork.golden.ternary.program import Memory
+from shiftwork.golden.ternary.timing import predict
+
+__all__ = ["layer_cycles", "memory_use"]
+
+
+def layer_cycles(program, x):
+    """Of each layer, for one batch ``x``: cycles, the bound max(work, drain), those of a dense engine, the
+    ideal.
+    """
+    machine, config = Machine(program.config), program.config
+    machine.load(program.to_words())
+    machine.run(program.pack_input(x))
+    rows = []
+    for about, counted, cycles in zip(
+        program.metadata["layers"], machine.statistics(program), predict(machine).layers[1:], strict=True
+    ):
+        positions, outputs, weights = about["positions"], about["outputs"], about["weights"]
+        conv = about["kind"] == "conv"
+        dense = (
+            weights * -(-positions // config.lanes)
+            if conv
+            else weights // outputs * positions * -(-outputs // config.lanes)
+        )
+        rows.append(
+            {
+                "name": about["name"],
+                "kind": about["kind"],
+                "weights": weights,
+                "zero_share": 1 - about["non_zeros"] / weights,
+                "cycles": int(cycles),
+                "work": counted.work,
+                "drain": counted.drain,
+                "bound": max(counted.work, counted.drain),
+                "dense": int(dense),
+                "ideal": int(-(-about["non_zeros"] * positions // config.lanes)),
+            }
+        )
+    return rows
+
+
+def memory_use(program):
+    """Bits of each memory and those that ``program`` takes."""
+    config, sections = program.config, {section.memory: section for section in program.sections}
+    bits = sections[Memory.TABLE].bits(config.table_width)
+    table = [sum(1 << int(n) for n in np.flatnonzero(word)) for word in bits]
+    rows, vector = set(), set()
+    for first in range(0, len(table), DESCRIPTOR_WORDS):
+        d = Descriptor.from_words(table[first : first + DESCRIPTOR_WORDS])
+        if d.kind is Kind.END:
+            break
+        if d.destination is Destination.ROWS:
+            rows.update(range(d.out_base, d.out_base + d.out_u_count * d.out_u_row))
+        elif d.destination is Destination.VECTOR:
+            dense = d.m_count * -(-d.outputs // config.scatter_width) * config.scatter_width
+            size = dense if d.kind is Kind.DENSE else d.m_count * d.i_count * d.j_count * config.lanes
+            vector.update(range(d.out_base, d.out_base + -(-size // config.drain_width)))
+    word = 2 * config.word_width
+    return [
+        {
+            "name": "row memory",
+            "bits": 8 * config.lanes * config.row_depth,
+            "used": 8 * config.lanes * len(rows),
+        },
+        {
+            "name": "weight memory",
+            "bits": word * config.weight_depth,
+            "used": word * len(sections[Memory.WEIGHTS].words),
+        },
+        {
+            "name": "table",
+            "bits": config.table_width * config.table_depth,
+            "used": config.table_width * len(table),
+        },
+        {
+            "name": "vector memory",
+            "bits": 8 * config.drain_width * config.vector_depth,
+            "used": 8 * config.drain_width * len(vector),
+        },
+    ]

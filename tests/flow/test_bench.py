@@ -1,0 +1,93 @@
+"""The framework of measurements, and the measurements that need no tools."""
+
+import json
+
+import numpy as np
+import pytest
+from shiftwork.flow import bench
+from shiftwork.flow.errors import FlowError
+from shiftwork.flow.sacu_bench import dot_cycles
+from shiftwork.golden.ternary.config import PRESETS
+
+
+@pytest.fixture
+def entries(monkeypatch):
+    class Fake:
+        ENTRIES = {
+            "good/one": lambda b: [
+                bench.at_most("good/one", "cycles", 4, 5),
+                bench.reported("good/rate", "Hz", 2.5),
+            ],
+            "bad/one": lambda b: [bench.at_least("bad/one", "MHz", 99.5, 100)],
+        }
+
+    monkeypatch.setattr(bench, "import_module", lambda name: Fake)
+
+
+def test_rows_and_exit_code(entries, tmp_path):
+    path = tmp_path / "b.json"
+    assert bench.measure("ternary", path) == 1
+    assert json.loads(path.read_text()) == [
+        {"name": "good/one", "unit": "cycles", "value": 4, "must": "<= 5", "ok": True},
+        {"name": "good/rate", "unit": "Hz", "value": 2.5, "must": "", "ok": None},
+        {"name": "bad/one", "unit": "MHz", "value": 99.5, "must": ">= 100", "ok": False},
+    ]
+    assert [p.name for p in tmp_path.iterdir()] == ["b.json"]
+
+
+def test_only_chooses(entries, tmp_path):
+    assert bench.measure("ternary", tmp_path / "b.json", "good") == 0
+    assert len(json.loads((tmp_path / "b.json").read_text())) == 2
+
+
+def test_refusals(entries, tmp_path):
+    with pytest.raises(FlowError, match=r"^Engine must be one of ternary, not 'binary'$"):
+        bench.measure("binary")
+    with pytest.raises(FlowError, match=r"^--only must be part of one of good/one, bad/one, not 'ugly'$"):
+        bench.measure("ternary", None, "ugly")
+    with pytest.raises(
+        FlowError, match=r"^--json must name a file in a folder that exists, not .*no/b\.json$"
+    ):
+        bench.measure("ternary", tmp_path / "no" / "b.json")
+
+
+@pytest.mark.parametrize(
+    ("make", "value", "bound", "ok"),
+    [
+        (bench.at_most, 5, 5, True),
+        (bench.at_most, 6, 5, False),
+        (bench.at_least, 5, 5, True),
+        (bench.at_least, 4, 5, False),
+        (bench.exactly, 0, 0, True),
+        (bench.exactly, 1, 0, False),
+    ],
+)
+def test_bounds(make, value, bound, ok):
+    assert make("n", "u", value, bound).ok is ok
+
+
+def test_once_computes_once(tmp_path):
+    shared, calls = bench.Bench(tmp_path), []
+    assert [shared.once("k", lambda: calls.append(1) or len(calls)) for _ in range(3)] == [1, 1, 1]
+
+
+def test_dot_products_take_a_cycle_a_non_zero():
+    config, rng = PRESETS["tiny"], np.random.default_rng(0)
+    dots = rng.random((3, 64)) < 0.5
+    np.testing.assert_array_equal(dot_cycles(config, dots), dots.sum(axis=1))
+
+
+def test_every_entry_of_the_ternary_bench_is_a_row_of_the_table():
+    from shiftwork.flow.bench_ternary import ENTRIES
+
+    assert {
+        "sacu/cycles",
+        "network/cycles",
+        "lane/comb",
+        "engine/fmax",
+        "engine/fmax-icebreaker",
+        "simulate/rate",
+        "peer/conv-8x8x8-8",
+        "peer/fc-64-32",
+        "mnist/accuracy",
+    } <= set(ENTRIES)

@@ -1,0 +1,41 @@
+"""README's tables are filled from measured results."""
+
+import json
+
+import pytest
+from shiftwork.flow.errors import FlowError
+from shiftwork.flow.tables import filled, picture
+
+from .fakes import results
+
+TEXT = "before\n<!-- table: ternary -->\n(not measured yet)\n<!-- end -->\nafter\n"
+ROWS = [
+    {"name": "a/b", "unit": "cycles", "value": 4608, "must": "<= 5", "ok": False},
+    {"name": "c", "unit": "MHz", "value": 104.2, "must": "", "ok": None},
+]
+
+
+def test_table_stands_between_its_marks(tmp_path):
+    (tmp_path / "ternary.json").write_text(json.dumps(ROWS))
+    text = filled(TEXT, tmp_path)
+    assert text.startswith("before\n<!-- table: ternary -->\n| measured |") and text.endswith(
+        "<!-- end -->\nafter\n"
+    )
+    assert "| `a/b` | 4,608 cycles | <= 5 (not met) |" in text and "| `c` | 104.20 MHz |  |" in text
+    assert filled(text, tmp_path) == text
+
+
+def test_missing_results_are_told(tmp_path):
+    with pytest.raises(
+        FlowError, match=r"ternary\.json must be there for the table ternary \(shiftwork bench ternary"
+    ):
+        filled(TEXT, tmp_path)
+
+
+def test_picture_stands_alone():
+    text = picture(results()["engines"][0]["layers"])
+    assert (
+        text.startswith("<svg ")
+        and 'xmlns="http://www.w3.org/2000/svg"' in text
+        and "currentColor" not in text
+    )
