@@ -15,9 +15,9 @@ GAIN = 3
 class EchoEngine(wiring.Component):
     """Output value n = 3 * input byte n; a batch is one packet of at most 512 words.
 
-    The exclusive or of a program's words stands at ``load_cycles``, the number of words of the last input packet
-    at ``run_cycles``. A start without a program is error 10. A program whose exclusive or has bit 31 set makes
-    the engine deaf: it takes no input.
+    The exclusive or of a program's words stands at ``load_cycles``, the number of words of the last input
+    packet at ``run_cycles``. A start without a program is error 10. A program whose exclusive or has bit 31
+    set makes the engine deaf: it takes no input.
 
     Parameters
     ----------

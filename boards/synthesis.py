@@ -10,7 +10,7 @@ import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .tops import BOARDS, BoardTop
+from .tops import BOARDS, BoardTop, clock_settings
 
 __all__ = ["TARGETS", "Result", "ToolError", "synthesize", "bitstream"]
 
@@ -124,10 +124,11 @@ def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, 
     progress : function of str, optional
         Told each step.
 
-    Raises ValueError for an unknown board or a clock that its PLL cannot make, ToolError where a tool fails, the
-    design does not fit, or the clock is not reached.
+    Raises ValueError for an unknown board or a clock that its PLL cannot make, ToolError where a tool fails,
+    the design does not fit, or the clock is not reached.
     """
     progress = progress or (lambda text: None)
+    clock_settings(board, frequency)  # before Amaranth sees a top that is never built, and warns
     top = BoardTop(config, board, frequency=frequency, engine=engine)
     part = TARGETS[{"ulx3s-85f": "ecp5-85k", "icebreaker": "ice40-up5k"}[board]]
     folder = Path(build_dir)
@@ -167,8 +168,8 @@ def _result(folder, reports, logs, packed=None):
 def _remove_ports(path):
     """Takes all ports but clocks off a netlist, so that nextpnr-ice40 needs no pin for them.
 
-    It has no out-of-context mode. The cells stay, because nothing is optimized any more; paths from and to ports
-    go, as they do out of context.
+    It has no out-of-context mode. The cells stay, because nothing is optimized any more; paths from and to
+    ports go, as they do out of context.
     """
     netlist = json.loads(path.read_text())
     clocks = set()

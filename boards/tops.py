@@ -37,13 +37,16 @@ BOARDS = {
 
 
 def clock_settings(board, frequency):
-    """Dividers of the board's PLL for ``frequency`` MHz: {"reference", "feedback", "output"}.
+    """Dividers of the board's PLL for ``frequency`` MHz, None its usual: {"reference", "feedback", "output"}.
 
     ULX3S: crystal / reference * feedback, from an oscillator of that times ``output`` (400 .. 800 MHz).
     iCEBreaker: crystal * (feedback + 1) / 2 ** output, oscillator 533 .. 1066 MHz.
-    Raises ValueError where no dividers give the frequency to within 1 Hz.
+    Raises ValueError for an unknown board, or where no dividers give the frequency.
     """
+    if board not in BOARDS:
+        raise ValueError(f"Board must be {' or '.join(sorted(BOARDS))}, not {board!r}")
     settings = BOARDS[board]
+    frequency = settings.frequency if frequency is None else frequency
     if settings.crystal <= frequency <= settings.fastest:
         if board == "ulx3s-85f":
             for reference in range(1, 9):
@@ -64,8 +67,8 @@ def clock_settings(board, frequency):
 class BoardTop(wiring.Component):
     """A ternary engine on a board.
 
-    The serial line goes to the board's USB connector. The first LED is on while the engine is busy, the second while it
-    has an error.
+    The serial line goes to the board's USB connector. The first LED is on while the engine is busy, the
+    second while it has an error.
 
     Parameters
     ----------
@@ -79,21 +82,19 @@ class BoardTop(wiring.Component):
     engine : function of config, optional
         Makes the engine; a TernaryEngine without it.
 
-    Raises ValueError for an unknown board, a clock that the PLL cannot make, or a baud rate that the clock does not
-    divide into to within 2 %.
+    Raises ValueError for an unknown board, a clock that the PLL cannot make, or a baud rate that the clock
+    does not divide into to within 2 %.
     """
 
     def __init__(self, config, board, *, frequency=None, baud=BAUD, engine=None):
-        if board not in BOARDS:
-            raise ValueError(f"Board must be {' or '.join(sorted(BOARDS))}, not {board!r}")
+        self.clock = clock_settings(board, frequency)
         self.config = config
         self.board = board
         self.frequency = BOARDS[board].frequency if frequency is None else frequency
-        self.clock = clock_settings(board, self.frequency)
         cycles = self.frequency * 1e6 / baud
         if abs(round(cycles) - cycles) > 0.02 * cycles or cycles < 8:
-            raise ValueError(f"Baud rate must be at most {self.frequency * 1e6 / 8:.0f} and divide the clock of "
-                             f"{self.frequency:g} MHz to within 2 %, not {baud}")
+            raise ValueError(f"Baud rate must be at most {self.frequency * 1e6 / 8:.0f} and divide the clock "
+                             f"of {self.frequency:g} MHz to within 2 %, not {baud}")
         self.divisor = round(cycles)
         self._engine = engine
         super().__init__({})

@@ -40,7 +40,7 @@ class EchoModel:
 
 
 class LinkModel:
-    """As hw.common.link.HostLink in front of an echo engine; ``take`` and ``silence`` return the frames it sends."""
+    """As HostLink in front of an echo engine; ``take`` and ``silence`` return the frames that it sends."""
 
     def __init__(self, engine):
         self.engine = engine
@@ -77,8 +77,9 @@ class LinkModel:
         engine = self.engine
         if kind == Request.STATUS:
             bits = engine.busy | engine.loaded << 1 | engine.error << 4
-            return Reply.STATUS, (bytes([PROTOCOL, 0, 0, 0, bits, engine.run_cycles & 255, self.damaged, engine.width])
-                                  + engine.load_cycles.to_bytes(4, "little") + engine.run_cycles.to_bytes(4, "little"))
+            state = [PROTOCOL, 0, 0, 0, bits, engine.run_cycles & 255, self.damaged, engine.width]
+            cycles = engine.load_cycles.to_bytes(4, "little") + engine.run_cycles.to_bytes(4, "little")
+            return Reply.STATUS, bytes(state) + cycles
         if kind == Request.START:
             engine.start()
             self._retry()

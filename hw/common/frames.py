@@ -8,7 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from .stream import packet
 
-__all__ = ["FLAG", "ESCAPE", "FLIP", "MAX_PAYLOAD", "Damage", "SerialCrc32", "FrameReceiver", "FrameTransmitter"]
+__all__ = ["FLAG", "ESCAPE", "FLIP", "MAX_PAYLOAD", "BUFFER", "Damage", "SerialCrc32", "FrameReceiver",
+           "FrameTransmitter"]
 
 FLAG = 0x7E
 ESCAPE = 0x7D
@@ -64,8 +65,8 @@ class SerialCrc32(wiring.Component):
 class FrameReceiver(wiring.Component):
     """Frames from bytes: each frame is held in a memory, and offered only if its CRC is right.
 
-    Any flag ends what came before it, so a damaged frame never takes the next one along. Bytes after which no flag
-    comes are dropped ``timeout`` cycles after the last of them.
+    Any flag ends what came before it, so a damaged frame never takes the next one along. Bytes after which no
+    flag comes are dropped ``timeout`` cycles after the last of them.
 
     Parameters
     ----------
@@ -125,7 +126,8 @@ class FrameReceiver(wiring.Component):
         restart = Signal()
 
         def drop(reason):
-            m.d.comb += [restart.eq(1), self.damaged.eq(1), self.damage.eq(Mux(spoiled.any(), spoiled, reason.value))]
+            m.d.comb += [restart.eq(1), self.damaged.eq(1)]
+            m.d.comb += self.damage.eq(Mux(spoiled.any(), spoiled, reason.value))
 
         with m.If(self.i.valid & (self.i.payload == FLAG)):
             m.d.comb += self.i.ready.eq(1)
@@ -177,7 +179,8 @@ class FrameTransmitter(wiring.Component):
         Sequence number, kind, payload.
     o : Out(stream of 8 bits)
 
-    Timing: 9 cycles a byte, 10 where it is escaped, and 50 cycles for flags and CRC. Cost: about 100 lookup tables.
+    Timing: 9 cycles a byte, 10 where it is escaped, and 50 cycles for flags and CRC. Cost: about 100 lookup
+    tables.
     """
 
     i: In(stream.Signature(packet(8)))

@@ -19,8 +19,8 @@ def _check(divisor):
 class UartReceiver(wiring.Component):
     """Bytes from a serial line.
 
-    Each bit is the majority of three samples, around its middle and an eighth of a bit apart. A start bit that is
-    over by its middle is noise and is forgotten.
+    Each bit is the majority of three samples, around its middle and an eighth of a bit apart. A start bit
+    that is over by its middle is noise and is forgotten.
 
     Parameters
     ----------
@@ -33,11 +33,11 @@ class UartReceiver(wiring.Component):
         The line, asynchronous to the clock.
     o : Out(stream of 8 bits)
     fault : Out(1)
-        For one cycle: a byte was lost, because its stop bit was missing or because the byte before it still stood at
-        ``o``. After a missing stop bit the receiver waits until the line is idle.
+        For one cycle: a byte was lost, because its stop bit was missing or because the byte before it still
+        stood at ``o``. After a missing stop bit the receiver waits until the line is idle.
 
-    Timing: a byte appears about 2 cycles after the middle of its stop bit; ``o`` may stall for the 10 * divisor cycles
-    until the next. Cost: about 50 lookup tables. Raises ValueError for a divisor below 8.
+    Timing: a byte appears about 2 cycles after the middle of its stop bit; ``o`` may stall for the 10 *
+    divisor cycles until the next. Cost: about 50 lookup tables. Raises ValueError for a divisor below 8.
     """
 
     def __init__(self, divisor):
@@ -108,7 +108,8 @@ class UartTransmitter(wiring.Component):
     tx : Out(1)
         The line, high when idle; a register.
 
-    Timing: one byte in 10 * divisor + 1 cycles. Cost: about 35 lookup tables. Raises ValueError for a divisor below 8.
+    Timing: one byte in 10 * divisor + 1 cycles. Cost: about 35 lookup tables.
+    Raises ValueError for a divisor below 8.
     """
 
     def __init__(self, divisor):

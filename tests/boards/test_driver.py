@@ -3,7 +3,6 @@
 import random
 
 import pytest
-
 from shiftwork.boards.driver import Board, LinkError, Refused, Status, serial_transport
 from shiftwork.boards.frames import FIRST, LAST, Frame
 from shiftwork.hw.common.link import Refusal, Request
@@ -97,8 +96,8 @@ def test_clear_ends_what_was_open():
 def test_silent_board():
     with pytest.raises(LinkError, match="Board must answer STATUS, but after 3 attempts there was no answer"):
         ModelLine(there=lambda data: b"").board(attempts=3)
-    with pytest.raises(LinkError, match=r"Board must answer STATUS, but after 2 attempts there was a damaged request "
-                                        r"\(checksum\)"):
+    with pytest.raises(LinkError, match=r"Board must answer STATUS, but after 2 attempts there was "
+                                        r"a damaged request \(checksum\)"):
         ModelLine(there=lambda data: data[:-2] + b"\x01\x7e").board(attempts=2)
     with pytest.raises(LinkError, match="after 2 attempts there was a damaged reply"):
         ModelLine(back=lambda data: data[:-2] + b"\x01\x7e").board(attempts=2)

@@ -4,7 +4,6 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from shiftwork.boards.frames import MAX_PAYLOAD, Decoder, Frame
 from shiftwork.hw.common.frames import Damage
 from shiftwork.hw.common.link import LinkConfig
@@ -64,9 +63,11 @@ def test_overlong():
     (lambda: Frame(0, 0, bytes(257)), "Frame payload must have at most 256 bytes, not 257"),
     (lambda: LinkConfig(width=3, timeout=100), "Link width must be 1, 2, 4 or 8, not 3"),
     (lambda: LinkConfig(width=1, timeout=15), "Link timeout must be at least 16 cycles, not 15"),
-    (lambda: LinkConfig(width=1, timeout=100, fingerprint=1 << 24), "Link fingerprint must fit 24 bits, not 16777216"),
+    (lambda: LinkConfig(width=1, timeout=100, fingerprint=1 << 24),
+     "Link fingerprint must fit 24 bits, not 16777216"),
     (lambda: UartReceiver(7), "UART divisor must be an integer of at least 8 clock cycles a bit, not 7"),
-    (lambda: UartTransmitter(9.5), r"UART divisor must be an integer of at least 8 clock cycles a bit, not 9\.5"),
+    (lambda: UartTransmitter(9.5),
+     r"UART divisor must be an integer of at least 8 clock cycles a bit, not 9\.5"),
 ])
 def test_errors(make, message):
     with pytest.raises(ValueError, match=message):

@@ -2,7 +2,6 @@
 
 import pytest
 from amaranth.back import verilog
-
 from shiftwork.boards.echo import EchoBoard
 from shiftwork.hw.common.link import LinkConfig
 from shiftwork.sim.runner import run_cocotb
