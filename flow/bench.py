@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 
-from .errors import FlowError, choose
+from .errors import FlowError, choose, is_expected, sentence
 from .progress import Stages, console
 
 __all__ = ["BENCHES", "Measurement", "Bench", "at_most", "at_least", "exactly", "reported", "measure"]
@@ -23,7 +23,7 @@ class Measurement:
 
     name: str
     unit: str
-    value: float
+    value: float | None   #: None where it could not be measured
     must: str
     ok: bool | None
 
@@ -76,7 +76,7 @@ class Bench:
 
 
 def _row(found):
-    value = f"{found.value:,}" if isinstance(found.value, int) else f"{found.value:,.3f}"
+    value = "" if found.value is None else f"{found.value:,.{0 if isinstance(found.value, int) else 3}f}"
     mark = {True: "[green]ok[/]", False: "[red]NOT MET[/]", None: ""}[found.ok]
     return found.name, value, found.unit, found.must, mark
 
@@ -98,6 +98,18 @@ def _print(measured):
     console.print(table)
 
 
+def _measured(entry, function, bench):
+    """The entry's measurements; where a tool fails or nothing fits, one not met in the failure's words."""
+    found = []
+    try:
+        found.extend(function(bench))
+    except Exception as error:
+        if not is_expected(error):
+            raise
+        found.append(Measurement(entry, "", None, f"must be measured, but: {sentence(error)}", False))
+    return found
+
+
 def measure(name, path=None, only=""):
     """Runs the entries of an engine with ``only`` in their names; the exit code, 1 where one is not met.
 
@@ -114,7 +126,7 @@ def measure(name, path=None, only=""):
         bench = Bench(work)
         for entry, function in chosen.items():
             with bench.stage(stages, entry):
-                measured += function(bench)
+                measured += _measured(entry, function, bench)
     _print(measured)
     if path is not None:
         beside = Path(path).with_name(f".{Path(path).name}.part")

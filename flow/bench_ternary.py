@@ -6,7 +6,7 @@ from shiftwork.golden.ternary.layers import ConvLayer, DenseLayer, TernaryNetwor
 
 from . import ternary
 from .bench import at_least, at_most, exactly, reported
-from .bench_tools import simulated, synthesis, trained_digits
+from .bench_tools import simulated, synthesis, trained_digits, used
 from .datasets import digits, mnist10k
 from .sacu_bench import dot_cycles
 
@@ -45,7 +45,7 @@ def lane(bench):
     """Logic of one lane: what 32 more lanes cost, divided by 32."""
     base = dict(row_depth=512, acc_width=20)
     cells = [
-        synthesis(bench, TernaryConfig(lanes=lanes, **base)).cells["TRELLIS_COMB"] for lanes in (32, 64)
+        used(synthesis(bench, TernaryConfig(lanes=lanes, **base)), "TRELLIS_COMB") for lanes in (32, 64)
     ]
     yield at_most("lane/comb", "TRELLIS_COMB", (cells[1] - cells[0]) / 32, 70)
 
@@ -54,8 +54,8 @@ def fmax(bench):
     """Clock of the whole engine with 64 lanes."""
     found = synthesis(bench, PRESETS["default"])
     yield at_least("engine/fmax", "MHz, ECP5 speed 6, median of seeds 1-3", found.median, 100)
-    yield reported("engine/comb", "TRELLIS_COMB", found.cells["TRELLIS_COMB"])
-    yield reported("engine/bram", "block RAMs", found.cells["DP16KD"])
+    yield reported("engine/comb", "TRELLIS_COMB", used(found, "TRELLIS_COMB"))
+    yield reported("engine/bram", "block RAMs", used(found, "DP16KD"))
 
 
 def icebreaker(bench):
@@ -108,8 +108,8 @@ def _peer(bench, name, config, layer, shape, bounds):
     yield at_most(f"{name}/cycles", "cycles", int(found.run_cycles.max()), bounds["cycles"])
     yield exactly(f"{name}/different", "values and cycles", different, 0)
     yield reported(f"{name}/load", "cycles", int(found.load_cycles.max()))
-    yield at_most(f"{name}/comb", "TRELLIS_COMB", made.cells["TRELLIS_COMB"], bounds["comb"])
-    yield at_most(f"{name}/bram", "block RAMs", made.cells["DP16KD"], bounds["bram"])
+    yield at_most(f"{name}/comb", "TRELLIS_COMB", used(made, "TRELLIS_COMB"), bounds["comb"])
+    yield at_most(f"{name}/bram", "block RAMs", used(made, "DP16KD"), bounds["bram"])
     yield at_least(f"{name}/fmax", "MHz, ECP5 speed 6, median of seeds 1-3", made.median, 100)
 
 

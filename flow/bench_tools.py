@@ -5,7 +5,7 @@ import numpy as np
 from . import build as folders
 from . import ternary
 
-__all__ = ["simulated", "synthesis", "trained_digits"]
+__all__ = ["simulated", "synthesis", "trained_digits", "used"]
 
 SEEDS = (1, 2, 3)
 
@@ -26,6 +26,11 @@ def synthesis(bench, config, target="ecp5-85k"):
     return bench.once((config, target), run)
 
 
+def used(result, resource):
+    """How many of a resource, by nextpnr's name, place and route took; 0 where the part has none of it."""
+    return result.utilization.get(resource, (0, 0))[0]
+
+
 def trained_digits(bench, seed=0):
     """The digits network of one seed; once."""
     from .recipes import train_digits
@@ -39,7 +44,7 @@ def _different(a, b):
 
 
 def simulated(bench, name, config, integer, x):
-    """(program, results of the compiled RTL, how many of its values and cycles are not the golden model's)."""
+    """(program, results of the compiled RTL, how many values and cycles are not the golden model's)."""
     images = None if len(integer.input_shape) > 1 else 1
     program = ternary.encode(integer, config, images=images)
     bench.note(f"compiling {name}")

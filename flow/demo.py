@@ -54,6 +54,13 @@ class _Digits:
     def wait_training(self):
         """Trained networks, by seed."""
         self.trained = {seed: job.result() for seed, job in self._train.items()}
+        self.check()
+
+    def check(self):
+        """Raises what a bitstream has failed with, rather than at the very end."""
+        for job in self._synth.values():
+            if job.done():
+                job.result()
 
     def programs(self, name):
         """(seed, program) of all networks on the board's engine."""
@@ -155,13 +162,13 @@ class _Digits:
         layers = engines[0]["layers"]
         return {
             "title": "Handwritten digits on a ternary engine",
-            "lead": "A small convolutional network, trained on 1,297 images, its weights made -1, 0 or 1, encoded "
-            "as a program and run by generated hardware on the 500 images that were held out.",
+            "lead": "A small convolutional network, trained on 1,297 images, its weights made -1, 0 or 1, "
+            "encoded as a program and run by generated hardware on the 500 images that were held out.",
             "figures": [
                 ["accuracy of the hardware, mean", f"{mean['hardware']:.2f} %"],
                 ["of the float network", f"{mean['float']:.2f} %"],
                 ["logits compared", f"{compared:,}"],
-                ["sentences on differences", str(len(self.said))],
+                ["differences found", str(len(self.said))],
                 [
                     "fewer cycles than dense",
                     f"{sum(r['dense'] for r in layers) / sum(r['cycles'] for r in layers):.2f} x",
@@ -193,6 +200,7 @@ def digits(output, quick=False):
         demo.build()
         for name in demo.presets:
             demo.simulate(name)
+            demo.check()
         demo.wait_bitstreams()
         results = demo.gathered()
         with stages.stage("Report"):

@@ -3,7 +3,7 @@
 import sys
 from contextlib import contextmanager
 
-__all__ = ["FlowError", "EXPECTED_EXIT", "is_expected", "reported", "choose"]
+__all__ = ["FlowError", "EXPECTED_EXIT", "is_expected", "sentence", "reported", "choose"]
 
 EXPECTED_EXIT = 2
 

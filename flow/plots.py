@@ -43,13 +43,17 @@ def _figure(height, salt):
     axes.tick_params(axis="y", length=0)
 
     def finish():
+        for text in axes.texts:
+            # Annotations take their color from the style of the moment they are made.
+            if text.get_color() == "black":
+                text.set_color(INK)
         buffer = io.StringIO()
         with matplotlib.rc_context(style):
             FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
         text = buffer.getvalue()
         text = text[text.index("<svg") :].replace(INK, "currentColor")
         text = re.sub(r'<g id="[^"]*"', "<g", text)  # the same in every plot, and never referred to
-        text = re.sub(r'font: ([\d.]+)px [^;"]*', r"font: \1px inherit; font-size: \1px", text)
+        text = re.sub(r"font-family: [^;]*;", "font-family: system-ui, sans-serif;", text)
         return re.sub(
             r' width="[^"]*pt"', ' width="100%"', re.sub(r' height="[^"]*pt"', "", text, count=1), count=1
         )

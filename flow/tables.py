@@ -18,6 +18,8 @@ _GRAY = "#6e7781"
 
 
 def _number(value):
+    if value is None:
+        return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 

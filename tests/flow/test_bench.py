@@ -91,3 +91,18 @@ def test_every_entry_of_the_ternary_bench_is_a_row_of_the_table():
         "peer/fc-64-32",
         "mnist/accuracy",
     } <= set(ENTRIES)
+
+
+def test_a_failure_of_a_tool_is_a_row_that_is_not_met(monkeypatch, tmp_path):
+    def failing(shared):
+        yield bench.reported("bad/first", "s", 1)
+        raise FlowError("Design must fit, not be too large")
+
+    class Fake:
+        ENTRIES = {"bad/one": failing, "good/one": lambda b: [bench.exactly("good/one", "", 0, 0)]}
+
+    monkeypatch.setattr(bench, "import_module", lambda name: Fake)
+    assert bench.measure("ternary", tmp_path / "b.json") == 1
+    rows = json.loads((tmp_path / "b.json").read_text())
+    assert [row["ok"] for row in rows] == [None, False, True] and rows[1]["value"] is None
+    assert rows[1]["must"] == "must be measured, but: Design must fit, not be too large"

@@ -70,6 +70,11 @@ def test_ids_of_plots_are_unique(page):
     assert len(defined) == len(set(defined))
 
 
+def test_text_of_plots_takes_the_color_of_the_page(page):
+    texts = re.findall(r"<text[^>]*>", page)
+    assert texts and all("fill: currentColor" in text or "fill: #ffffff" in text for text in texts)
+
+
 def test_same_results_same_page(page):
     assert render(results()) == page
 
