@@ -75,8 +75,8 @@ def _images(images):
             f'src="{plots.picture(image["pixels"])}"><figcaption>{caption}</figcaption></figure>'
         )
     return [
-        f"<h2>What the hardware said</h2><p>{len(images)} held-out images, {wrong} of them answered wrongly "
-        "(all that it got wrong come first, in red).</p>",
+        f"<h2>What the hardware said</h2><p>All {wrong} held-out images that it got wrong, in red, and "
+        f"{len(images) - wrong} of the others.</p>",
         f'<div class="digits">{"".join(cells)}</div>',
     ]
 
