@@ -34,6 +34,7 @@ class TernaryConfig:
     vector_depth: int = 512  #: words of the vector memory, D activations each
     acc_width: int = 20      #: bits of an accumulator
     scale_width: int = 12    #: bits of a scale's mantissa
+    row_slots: int = 4       #: rows of results under way to the row memory
     convolution: bool = True  #: whether the engine has the convolution mode
     transposed: bool = True   #: whether the engine has the transposed mode (fully connected layers)
 
@@ -77,6 +78,8 @@ class TernaryConfig:
             raise ValueError(f"scale_width must be between 8 and 16, not {self.scale_width}")
         if self.table_width < 32:
             raise ValueError(f"acc_width + scale_width must be at least 28, not {self.acc_width + self.scale_width}")
+        if self.row_slots not in (2, 4, 8):
+            raise ValueError(f"row_slots must be 2, 4 or 8, not {self.row_slots}")
         if not (self.convolution or self.transposed):
             raise ValueError("convolution or transposed must be True, not both False")
 
@@ -116,6 +119,14 @@ class TernaryConfig:
         return self.acc_width + self.scale_width + 4
 
     @property
+    def count_bits(self):
+        """Bits of the loop counters, by descriptor field: a count must be below 2 ** bits."""
+        filters = max((self.table_depth - 1).bit_length(), (self.vector_depth - 1).bit_length())
+        visits = max(4, (self.vector_depth * self.drain_width // self.scatter_width).bit_length())
+        return {"m_count": filters, "i_count": 6, "j_count": 6, "pi_count": 3, "pj_count": 3,
+                "segments": visits, "words": visits, "out_u_count": 6, "out_v_count": 6}
+
+    @property
     def fingerprint(self):
         """24 bits that a program and an engine must agree on."""
         text = ",".join(str(v) for v in (
@@ -129,7 +140,7 @@ PRESETS = {
                           row_depth=256, weight_depth=512, table_depth=128, vector_depth=128),
     "default": TernaryConfig(),
     "icebreaker": TernaryConfig(lanes=8, grid_rows=2, grid_columns=4, drain_width=1, scatter_width=8,
-                                row_depth=512, weight_depth=2048, table_depth=256, vector_depth=512),
+                                row_depth=512, weight_depth=2048, table_depth=256, vector_depth=512, row_slots=2),
     "ulx3s-85f": TernaryConfig(row_depth=512, weight_depth=2048, vector_depth=1024),
 }
 """Named configurations."""

@@ -112,6 +112,20 @@ class Descriptor:
             words[word] |= (int(getattr(self, name)) & (1 << width) - 1) << bit
         return words
 
+    def check_counts(self, config):
+        """Raises ValueError where a count is too great for the engine's loop counters, or a kernel reaches too far."""
+        for name, bits in config.count_bits.items():
+            if getattr(self, name) >= 1 << bits:
+                raise ValueError(f"{name} must be below {1 << bits}, what its counter of {bits} bits holds, "
+                                 f"not {getattr(self, name)}")
+        reach = 1 << config.count_bits["i_count"] - 1
+        for first, count, block in ((self.out_a_first, self.out_u_count, self.i_count),
+                                    (self.out_c_first, self.out_v_count, self.j_count)):
+            cells = max(first, count // max(1, block))
+            if cells >= reach:
+                raise ValueError(f"Window of the next layer must reach less than {reach} cells, not {cells}")
+        return self
+
     @classmethod
     def from_words(cls, words):
         """The descriptor that 16 table words stand for; bits outside the fields are not looked at."""

@@ -195,7 +195,7 @@ class _Encoder:
         for name, fields in [("the input", self._input())] + [
                 (f"layer '{layer.name}'", self._layer(n)) for n, layer in enumerate(self.layers)]:
             try:
-                table += Descriptor(**fields).to_words()
+                table += Descriptor(**fields).check_counts(config).to_words()
             except ValueError as error:
                 raise EncodeError(f"Descriptor of {name}: {error}") from None
         table += Descriptor(kind=Kind.END).to_words() + self.scales

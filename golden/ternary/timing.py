@@ -14,7 +14,7 @@ from .descriptor import Destination, Kind
 __all__ = ["Timing", "predict", "sacu_cycles"]
 
 ARRAY_LATENCY = 5      #: from an issued item to its sum
-DRAIN_LATENCY = 11     #: from selecting lanes to their scaled and pooled vector
+DRAIN_LATENCY = 12     #: from selecting lanes to their scaled and pooled vector at its destination
 LEAST_GAP = 6          #: least distance of two ends of dot products
 DESCRIPTOR_CYCLES = 18  #: from the end of a layer to the start of the next
 END_CYCLES = 2         #: from the end of the last layer to idle
@@ -110,7 +110,7 @@ class _Results:
         self._next_end = 0
         self._dots = iter(np.ndindex(d.m_count, d.i_count, d.j_count, max(1, d.pi_count), max(1, d.pj_count)))
         self._row = config.drain_cycles
-        self._over = deque([-9, -9], maxlen=2)   # rows' slots are free again
+        self._over = deque([-9] * config.row_slots, maxlen=config.row_slots)   # rows' slots are free again
         self._scattered, self._operated = -9, False   # last operation of the row before, whether it had any
         self._pops = deque()                     # cycles in which vectors leave the output queue
         self.done = 0
@@ -196,7 +196,7 @@ def _input(run, config):
     cycle = 1
     for _, i, j in np.ndindex(d.m_count, d.i_count, d.j_count):
         cycle = results._free(cycle)
-        results.arrive(cycle, config.drain_cycles, i, j)
+        results.arrive(cycle + 1, config.drain_cycles, i, j)
         cycle += config.drain_cycles
     return results.done
 

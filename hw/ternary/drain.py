@@ -199,9 +199,9 @@ class Drain(wiring.Component):
             vector.ends.eq(ends), vector.layer_ends.eq(layer_ends),
         ]
         m.d.comb += [
-            pool.i_valid.eq(vector.valid), pool.i_values.eq(packed), pool.i_slot.eq(vector.slot),
-            pool.i_first.eq(vector.first), pool.i_last.eq(vector.last),
-            self.o_valid.eq(pool.o_valid), self.o_values.eq(pool.o_values), self.o_slot.eq(pool.o_slot),
+            pool.i.valid.eq(vector.valid), pool.i.p.x.eq(packed), pool.i.p.slot.eq(vector.slot),
+            pool.i.p.first.eq(vector.first), pool.i.p.last.eq(vector.last),
+            self.o_valid.eq(pool.o.valid), self.o_values.eq(pool.o.p.y), self.o_slot.eq(pool.o.p.slot),
         ]
         tail = Cat(vector.ends, vector.layer_ends)
         for n in range(pool.latency):

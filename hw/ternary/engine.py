@@ -170,7 +170,8 @@ class TernaryEngine(wiring.Component):
         ]
         for name in ("valid", "select", "lane", "masked", "first", "last", "ends", "layer_ends"):
             m.d.comb += getattr(drain, name).eq(getattr(control, name))
-        m.d.comb += [
+        # a register, for what decides about the next row is far from here
+        m.d.sync += [
             destinations.valid.eq(Mux(loading, reader.valid, drain.o_valid)),
             destinations.values.eq(Mux(loading, reader.values.as_value(), drain.o_values.as_value())),
             destinations.slot.eq(Mux(loading, reader.slot, drain.o_slot)),

@@ -44,7 +44,7 @@ class Fetcher(wiring.Component):
         m = Module()
         config, d, w = self._config, self.descriptor, Widths(self._config)
         m.submodules.loops = loops = Nest([w.m, w.local, w.local, w.pool, w.pool])
-        m.submodules.visit = visit = Nest([1, w.m, w.words])
+        m.submodules.visit = visit = Nest([1, w.visit, w.visit])
         m.d.comb += [
             loops.count0.eq(d.m_count), loops.count1.eq(d.i_count), loops.count2.eq(d.j_count),
             loops.count3.eq(d.pi_count), loops.count4.eq(d.pj_count),

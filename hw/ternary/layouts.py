@@ -50,15 +50,14 @@ DESCRIPTOR = data.StructLayout({
 class Widths:
     """Bits of addresses and counters of one engine.
 
-    ``m``, ``local`` and ``pool`` are the bits of loop counters: filters, positions of a block, pool windows.
+    ``m``, ``local``, ``pool`` and ``visit`` are the bits of loop counters: filters, positions of a block, pool windows,
+    segments and words.
     """
 
-    m = 12
-    local = 8
-    pool = 4
-    words = 8
-
     def __init__(self, config):
+        bits = config.count_bits
+        self.m, self.local, self.pool, self.visit = (
+            bits[name] for name in ("m_count", "i_count", "pi_count", "segments"))
         self.row = bits_for(config.row_depth - 1)
         self.weight = bits_for(config.weight_depth - 1)
         self.table = bits_for(config.table_depth - 1)

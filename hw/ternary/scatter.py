@@ -13,7 +13,7 @@ __all__ = ["RowBuffer", "WindowWalk", "ScatterControl", "Scatter"]
 
 
 class RowBuffer(wiring.Component):
-    """Two rows of P activations: filled D at a time, read G at a time from any lane on.
+    """``row_slots`` rows of P activations: filled D at a time, read G at a time from any lane on.
 
     Bank n holds the lanes l with l mod G = n, so any G lanes in a row can be read at once:
 
@@ -22,7 +22,7 @@ class RowBuffer(wiring.Component):
     Members
     -------
     write, slot, values : In, D activations of lanes slot*D .. slot*D + D - 1 of the row that is filled
-    fill, drain : In(1), one cycle: go on to the other row, of filling and of reading; clear : In(1): start over
+    fill, drain : In(1), one cycle: go on to the next row, of filling and of reading; clear : In(1): start over
     group, shift : In
     bank_values : Out, combinational
     """
@@ -41,8 +41,8 @@ class RowBuffer(wiring.Component):
         m = Module()
         config = self._config
         size, drain, groups = config.scatter_width, config.drain_width, config.groups
-        filled, read = Signal(), Signal()
-        m.d.sync += [filled.eq(filled ^ self.fill), read.eq(read ^ self.drain)]
+        filled, read = Signal(range(config.row_slots)), Signal(range(config.row_slots))
+        m.d.sync += [filled.eq(filled + self.fill), read.eq(read + self.drain)]
         with m.If(self.clear):
             m.d.sync += [filled.eq(0), read.eq(0)]
         steps = bits_for(size // drain - 1) if size > drain else 0
@@ -52,7 +52,7 @@ class RowBuffer(wiring.Component):
         entry, following = Signal(group_bits), Signal(group_bits)
         m.d.comb += [entry.eq(self.group + (self.shift >> bits_for(size - 1))), following.eq(entry + 1)]
         for n in range(size):
-            bank = Memory(shape=8, depth=2 * groups, init=[])
+            bank = Memory(shape=8, depth=config.row_slots * groups, init=[])
             m.submodules[f"bank{n}"] = bank
             w, r = bank.write_port(), bank.read_port(domain="comb")
             m.d.comb += [
@@ -84,14 +84,13 @@ class WindowWalk(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         first = Signal.like(self.offset)
-        m.d.comb += self.ready.eq(1)
         following = Signal.like(self.u)
         m.d.comb += following.eq(self.u + 1)
         settling = Signal()
+        m.d.comb += self.ready.eq(~settling)
         with m.If(self.start):
             m.d.sync += [self.u.eq(0), self.offset.eq(0), self.a.eq(-self.pad_cells), settling.eq(1)]
         with m.Elif(settling):
-            m.d.comb += self.ready.eq(0)
             with m.If(self.u == self.pad_rest):
                 m.d.sync += [settling.eq(0), first.eq(self.offset)]
             with m.Else():
@@ -140,11 +139,12 @@ class ScatterControl(wiring.Component):
         ]
         channel, u, v = Signal(w.row), Signal(w.local), Signal(w.local)
         v_first, c_first, row_v_first = Signal(w.local), Signal(w.local), Signal(w.row)
+        u_count, v_count = d.out_u_count[:w.local], d.out_v_count[:w.local]
         u_next, v_next = u + d.i_count[:w.local], v + d.j_count[:w.local]
-        u_more, v_more = u_next < d.out_u_count[:w.local + 1], v_next < d.out_v_count[:w.local + 1]
+        u_more, v_more = u_next < u_count, v_next < v_count
         fits, last, group_end, final = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            fits.eq((walk_u.u < d.out_u_count) & (walk_v.u < d.out_v_count)),
+            fits.eq((walk_u.u < u_count) & (walk_v.u < v_count)),
             group_end.eq(self.group == self._config.groups - 1),
             last.eq(self.valid & group_end & ~u_more & ~v_more),
             self.load.eq(self.available & walk_u.ready & walk_v.ready & (~self.valid | (last & fits))),
@@ -190,8 +190,8 @@ class Scatter(wiring.Component):
     done : Out(1), one cycle: the last row of the layer was read; its last write follows within 3 cycles
 
     Timing: a row takes max(1, #u * #v * P/G) cycles, and one more where it is not complete when the one before ends;
-    its first write leaves 6 cycles after its last part came. Two rows are held.
-    Cost: G * 8 * log2(G) multiplexers, 2P bytes of distributed memory.
+    its first write leaves 6 cycles after its last part came. ``row_slots`` rows are under way.
+    Cost: G * 8 * log2(G) multiplexers, ``row_slots`` * P bytes of distributed memory.
     """
 
     def __init__(self, config):
@@ -211,7 +211,7 @@ class Scatter(wiring.Component):
         config, w = self._config, Widths(self._config)
         m.submodules.buffer = buffer = RowBuffer(config)
         m.submodules.control = control = ScatterControl(config)
-        reserved, full = Signal(2), Signal(2)
+        reserved, full = (Signal(range(config.row_slots + 1), name=name) for name in ("reserved", "full"))
         row_written = self.write & self.row_end
         m.d.sync += [
             reserved.eq(reserved + self.reserve - control.over),
@@ -220,7 +220,7 @@ class Scatter(wiring.Component):
         with m.If(self.start):
             m.d.sync += [reserved.eq(0), full.eq(0)]
         m.d.comb += [
-            self.free.eq(~reserved[1]), self.done.eq(control.done),
+            self.free.eq(~reserved[-1]), self.done.eq(control.done),
             control.descriptor.eq(self.descriptor), control.start.eq(self.start), control.available.eq(full.any()),
             buffer.write.eq(self.write), buffer.slot.eq(self.slot), buffer.values.eq(self.values),
             buffer.fill.eq(row_written), buffer.drain.eq(control.over), buffer.clear.eq(self.start),
@@ -237,7 +237,7 @@ class Scatter(wiring.Component):
         # one stage a line: the shift, the banks, the coarse rotation, the fine rotation and the mask
         m.d.sync += [valid[0].eq(control.valid), group[0].eq(control.group), row[0].eq(control.row + control.row_v)]
         m.d.sync += [shift.eq(control.a.as_signed() * config.grid_columns + control.c.as_signed())]
-        m.d.sync += inside[0].eq(self._inside(m, control))
+        m.d.sync += inside[0].eq(self._inside(control))
         m.d.comb += [buffer.group.eq(group[0]), buffer.shift.eq(shift)]
         m.d.sync += [banks.eq(buffer.bank_values), offset[0].eq(shift[:offset_bits])]
         coarse = offset_bits // 2
@@ -255,23 +255,23 @@ class Scatter(wiring.Component):
         ]
         return m
 
-    def _inside(self, m, control):
+    def _inside(self, control):
         """For each lane of the group that is written: whether the lane that it takes from is on the grid."""
         config = self._config
-        rows = [control.a.as_signed() + i for i in range(config.grid_rows)]
-        columns = [control.c.as_signed() + j for j in range(config.grid_columns)]
-        row_inside = Signal(config.grid_rows)
-        column_inside = Signal(config.grid_columns)
-        m.d.comb += [
-            row_inside.eq(Cat((r >= 0) & (r < config.grid_rows) for r in rows)),
-            column_inside.eq(Cat((c >= 0) & (c < config.grid_columns) for c in columns)),
-        ]
+        row_inside = _reachable(control.a, config.grid_rows)
+        column_inside = _reachable(control.c, config.grid_columns)
         groups = []
         for g in range(config.groups):
             lanes = [(g * config.scatter_width + k) % config.image_lanes for k in range(config.scatter_width)]
             groups.append(Cat(
                 row_inside[lane // config.grid_columns] & column_inside[lane % config.grid_columns] for lane in lanes))
         return Array(groups)[control.group]
+
+
+def _reachable(move, cells):
+    """For each of ``cells`` positions: whether the one ``move`` (two's complement) further on is one of them, too."""
+    moves = [move == n % (1 << len(move)) for n in range(1 - cells, cells)]
+    return [Cat(moves[cells - 1 - n:2 * cells - 1 - n]).any() for n in range(cells)]
 
 
 def _rotate(value, amount, bits):
