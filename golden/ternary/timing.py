@@ -35,7 +35,7 @@ class _Controller:
 
     def __init__(self, may_end):
         self._may_end = may_end          # earliest cycle, at or after the given one, in which a dot product may end
-        self._address = 1                # next address is presented
+        self._address = 2                # next address is presented
         self._stages = deque([(-2, -1), (-1, 0)], maxlen=2)   # (into the last stage, out of it) of the last two words
         self._word_end = 0               # last cycle of a word in the chunker
         self._held = None                # [loaded, bits, known to be last in cycle]
@@ -50,10 +50,12 @@ class _Controller:
                 cycle = left
         return cycle
 
-    def dot(self, words):
-        """One dot product. ``words``: for each the bits of its non-empty chunks, a list of lists."""
+    def dot(self, words, passes=1):
+        """One dot product. ``words``: for each the bits of its non-empty chunks, a list of lists; of all passes."""
         empty = True
         for k, chunks in enumerate(words):
+            if k and k % (len(words) // passes) == 0:
+                self._address += 1
             taken = self._advance(self._address)
             entered = self._advance(taken + 1)
             left = max(entered + 1, self._word_end)
@@ -111,7 +113,7 @@ class _Results:
         self._dots = iter(np.ndindex(d.m_count, d.i_count, d.j_count, max(1, d.pi_count), max(1, d.pj_count)))
         self._row = config.drain_cycles
         self._over = deque([-9] * config.row_slots, maxlen=config.row_slots)   # rows' slots are free again
-        self._scattered, self._operated = -9, False   # last operation of the row before, whether it had any
+        self._scattered = -9                     # last operation of the row before
         self._pops = deque()                     # cycles in which vectors leave the output queue
         self.done = 0
 
@@ -151,9 +153,8 @@ class _Results:
         d, end = self._d, first + length - 1
         if d.destination is Destination.ROWS:
             operations = self._operations(i, j)
-            # a row is taken together with the last operation of the one before, if both have any
-            load = max(end + 1, self._scattered + (0 if operations and self._operated else 1))
-            self._scattered, self._operated = load + operations, operations > 0
+            load = max(end + 1, self._scattered + 1)
+            self._scattered = load + operations
             self.done = self._scattered + 1
             self._over.append(self.done)
         elif d.destination is Destination.VECTOR:
@@ -185,7 +186,7 @@ def _compute(run, config):
     each = int(np.prod(run.loops[1:]))
     for dot in words:
         for _ in range(each):
-            controller.dot(dot)
+            controller.dot(dot, 2 if d.plus_minus else 1)
     controller.finish()
     return results.done
 

@@ -16,6 +16,8 @@ class Nest(wiring.Component):
     ----------
     widths : sequence of int
         Bits of each counter.
+    registered : bool
+        Whether ``at_end``, ``carry`` and ``done`` come from registers, and so a cycle later.
 
     Members
     -------
@@ -26,11 +28,13 @@ class Nest(wiring.Component):
     carry0.. : Out(1), a step advances (or wraps) counter k: all inner ones stand at their last value
     done : Out(1), all counters stand at their last value; a step then starts over
 
-    Timing: outputs follow ``step`` and ``reset`` in the next cycle.
+    Timing: ``value`` follows ``step`` and ``reset`` in the next cycle, the other outputs too or, ``registered``, in the
+    one after it; steps are then at least two cycles apart.
     """
 
-    def __init__(self, widths):
+    def __init__(self, widths, *, registered=False):
         self._widths = tuple(widths)
+        self._registered = registered
         members = {"reset": In(1), "step": In(1), "done": Out(1)}
         for k, width in enumerate(self._widths):
             members |= {f"count{k}": In(width), f"value{k}": Out(width), f"at_end{k}": Out(1), f"carry{k}": Out(1)}
@@ -44,11 +48,8 @@ class Nest(wiring.Component):
             value = getattr(self, f"value{k}")
             at_end = getattr(self, f"at_end{k}")
             following = Signal(width, name=f"following{k}")
-            m.d.comb += [
-                following.eq(value + 1),
-                at_end.eq(following == getattr(self, f"count{k}")),
-                getattr(self, f"carry{k}").eq(inner),
-            ]
+            m.d.comb += [following.eq(value + 1), getattr(self, f"carry{k}").eq(inner)]
+            m.d["sync" if self._registered else "comb"] += at_end.eq(following == getattr(self, f"count{k}"))
             with m.If(self.reset):
                 m.d.sync += value.eq(0)
             with m.Elif(self.step & inner):

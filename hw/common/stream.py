@@ -1,7 +1,8 @@
 """Packets on streams, and the queue that stands between two of them."""
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 __all__ = ["packet", "Queue"]
@@ -69,14 +70,29 @@ class Queue(wiring.Component):
             with m.Else():
                 m.d.sync += full.eq(self.i.valid | full)
         else:
-            m.submodules.fifo = queue = fifo.SyncFIFOBuffered(width=len(i), depth=self.depth)
-            m.d.comb += [
-                queue.w_data.eq(i),
-                queue.w_en.eq(self.i.valid),
-                self.i.ready.eq(queue.w_rdy),
-                o.eq(queue.r_data),
-                self.o.valid.eq(queue.r_rdy),
-                queue.r_en.eq(self.o.ready),
-            ]
+            self._memory(m, i, o)
 
         return m
+
+    def _memory(self, m, i, o):
+        """A memory of ``depth`` - 1 payloads, and its output register."""
+        # An address is only read while it holds a payload, so never in the cycle in which it is written.
+        m.submodules.memory = memory = Memory(
+            shape=len(i), depth=self.depth - 1, init=[], attrs={"no_rw_check": 1})
+        write, read = memory.write_port(), memory.read_port()
+        level = Signal(range(self.depth))
+        pop = Signal()
+        m.d.comb += [
+            self.i.ready.eq(level != self.depth - 1),
+            write.data.eq(i), write.en.eq(self.i.valid & self.i.ready),
+            pop.eq((level != 0) & (~self.o.valid | self.o.ready)),
+            read.en.eq(pop), o.eq(read.data),
+        ]
+        m.d.sync += level.eq(level + write.en - pop)
+        for port, move in ((write, write.en), (read, pop)):
+            with m.If(move):
+                m.d.sync += port.addr.eq(Mux(port.addr == self.depth - 2, 0, port.addr + 1))
+        with m.If(pop):
+            m.d.sync += self.o.valid.eq(1)
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)

@@ -2,10 +2,9 @@
 
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from ..common.stream import packet
+from ..common.stream import Queue, packet
 from .layouts import DESCRIPTOR, Destination, Kind, Widths
 from .scatter import Scatter
 
@@ -120,15 +119,14 @@ class Destinations(wiring.Component):
         """The output queue holds two rows, so that a row that was let go always finds room."""
         config = self._config
         row = config.drain_cycles
-        m.submodules.queue = queue = SyncFIFOBuffered(width=packet(16 * config.drain_width).size, depth=2 * row)
+        m.submodules.queue = queue = Queue(packet(16 * config.drain_width), 2 * row)
         chosen = self.descriptor.destination == Destination.STREAM
         pending = Signal(range(2 * row + 1))
         pop = self.o.valid & self.o.ready
         m.d.sync += pending.eq(pending + Mux(self.reserve & chosen, self.vectors, 0) - pop)
         m.d.comb += [
-            queue.w_data.eq(Cat(self.values, self.layer_ends)), queue.w_en.eq(self.valid & chosen),
-            self.o.p.eq(packet(16 * config.drain_width)(queue.r_data)), self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
+            queue.i.p.data.eq(self.values), queue.i.p.last.eq(self.layer_ends), queue.i.valid.eq(self.valid & chosen),
         ]
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         with m.If(chosen):
             m.d.comb += [self.free.eq(pending <= row), self.layer_done.eq(pop & self.o.p.last)]

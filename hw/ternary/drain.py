@@ -49,7 +49,7 @@ class DrainControl(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, d, w = self._config, self.descriptor, Widths(self._config)
-        m.submodules.loops = loops = Nest([w.m, w.local, w.local, w.pool, w.pool])
+        m.submodules.loops = loops = Nest([w.m, w.local, w.local, w.pool, w.pool], registered=True)
         m.d.comb += [
             loops.reset.eq(self.start), loops.step.eq(self.issued | self.advance_row),
             loops.count0.eq(d.m_count), loops.count1.eq(d.i_count), loops.count2.eq(d.j_count),

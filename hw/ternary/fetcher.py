@@ -23,7 +23,7 @@ class Fetcher(wiring.Component):
     bitmap : In, likewise
     o : Out(stream of word_layout)
 
-    Timing: a dot product takes its number of words (twice in two-pass order) and one cycle; a word appears three
+    Timing: a dot product takes its number of words and one cycle, both twice in two-pass order; a word appears two
     cycles after its address. ``advance`` stops all of it while ``o`` is stalled.
     """
 
@@ -43,51 +43,54 @@ class Fetcher(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, d, w = self._config, self.descriptor, Widths(self._config)
-        m.submodules.loops = loops = Nest([w.m, w.local, w.local, w.pool, w.pool])
+        m.submodules.loops = loops = Nest([w.m, w.local, w.local, w.pool, w.pool], registered=True)
         m.submodules.visit = visit = Nest([1, w.visit, w.visit])
         m.d.comb += [
             loops.count0.eq(d.m_count), loops.count1.eq(d.i_count), loops.count2.eq(d.j_count),
             loops.count3.eq(d.pi_count), loops.count4.eq(d.pj_count),
-            # 1 of one bit is one pass, 2 of one bit, which is 0, two passes
+            # counts of one bit: 1 is one pass; 2, which is 0, two passes
             visit.count0.eq(~d.two_pass), visit.count1.eq(d.segments), visit.count2.eq(d.words),
             loops.reset.eq(self.start), visit.reset.eq(self.start),
         ]
         dense = d.kind == Kind.DENSE
+        step = Mux(dense, config.scatter_width, config.word_width)
         fetching, next_dot = Signal(), Signal()
         index, index_seg = Signal(w.index), Signal(w.index)
         fetch_m, fetch_seg = Signal(w.fetch), Signal(w.fetch)
         bases = [Signal(w.index, name=f"base_{name}") for name in ("i", "j", "pi", "pj")]
         strides = [d.index_i_stride, d.index_j_stride, d.index_pi_stride, d.index_pj_stride]
 
+        # between two dot products, before the first one, and between the passes of one: where the next words start
+        initial, again = Signal(), visit.value0
         base, following_m = Signal(w.index), Signal(w.fetch)
-        m.d.comb += [base.eq(d.index_base), following_m.eq(fetch_m + Mux(loops.carry0, d.fetch_m_stride, 0))]
+        m.d.comb += [base.eq(d.index_base), following_m.eq(fetch_m)]
         for k, stride in enumerate(strides, 1):
             with m.If(getattr(loops, f"carry{k}") & ~getattr(loops, f"at_end{k}")):
                 m.d.comb += base.eq(bases[k - 1] + stride)
+        with m.If(initial):
+            m.d.comb += [base.eq(d.index_base), following_m.eq(d.fetch_base)]
+        with m.Elif(again):
+            m.d.comb += base.eq(bases[3])
+        with m.Elif(loops.carry0):
+            m.d.comb += following_m.eq(fetch_m + d.fetch_m_stride)
 
         with m.If(self.start):
-            m.d.sync += [fetching.eq(1), next_dot.eq(0), fetch_m.eq(d.fetch_base)]
-            m.d.sync += [self.address.eq(d.fetch_base), fetch_seg.eq(d.fetch_base)]
-            m.d.sync += [b.eq(d.index_base) for b in (index, index_seg, *bases)]
-        with m.Elif(fetching & next_dot):
-            m.d.comb += loops.step.eq(1)
-            m.d.sync += [next_dot.eq(0), fetching.eq(~loops.done), index.eq(base), index_seg.eq(base)]
+            m.d.sync += [fetching.eq(1), next_dot.eq(1), initial.eq(1)]
+        with m.Elif(next_dot):
+            m.d.comb += loops.step.eq(~initial & ~again)
+            m.d.sync += [next_dot.eq(0), initial.eq(0), fetching.eq(initial | again | ~loops.done)]
+            m.d.sync += [x.eq(base) for x in (index, index_seg)]
             m.d.sync += [x.eq(following_m) for x in (self.address, fetch_seg, fetch_m)]
             for k, b in enumerate(bases, 1):
-                with m.If(getattr(loops, f"carry{k}")):
+                with m.If(initial | (~again & getattr(loops, f"carry{k}"))):
                     m.d.sync += b.eq(base)
         with m.Elif(fetching & self.advance):
             m.d.comb += visit.step.eq(1)
-            m.d.sync += next_dot.eq(visit.done)
-            with m.If(~visit.at_end2):
-                m.d.sync += self.address.eq(self.address + 1)
-                m.d.sync += index.eq(index + Mux(dense, config.scatter_width, config.word_width))
-            with m.Elif(~visit.at_end1):
+            m.d.sync += next_dot.eq(visit.carry0)
+            m.d.sync += [self.address.eq(self.address + 1), index.eq(index + step)]
+            with m.If(visit.at_end2):
                 m.d.sync += [x.eq(fetch_seg + d.fetch_seg_stride) for x in (self.address, fetch_seg)]
                 m.d.sync += [x.eq(index_seg + d.index_seg_stride) for x in (index, index_seg)]
-            with m.Else():
-                m.d.sync += [x.eq(fetch_m) for x in (self.address, fetch_seg)]
-                m.d.sync += [x.eq(bases[3]) for x in (index, index_seg)]
 
         # two stages: the memory's output, and the parent's register behind it
         m.d.comb += self.advance.eq(~self.o.valid | self.o.ready)

@@ -2,10 +2,10 @@
 
 from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from ..common.stream import Queue
 from .layouts import chunk_layout, item_layout, word_layout
 
 __all__ = ["Chunker", "Issuer", "SparseAdditionControl", "lowest"]
@@ -158,13 +158,9 @@ class SparseAdditionControl(wiring.Component):
         m = Module()
         m.submodules.chunker = chunker = Chunker(self._config)
         m.submodules.issuer = issuer = Issuer(self._config)
-        m.submodules.queue = queue = SyncFIFOBuffered(
-            width=chunk_layout(self._config).size, depth=self.queue_depth)
+        m.submodules.queue = queue = Queue(chunk_layout(self._config), self.queue_depth)
         wiring.connect(m, wiring.flipped(self.i), chunker.i)
+        wiring.connect(m, chunker.o, queue.i)
+        wiring.connect(m, queue.o, issuer.i)
         wiring.connect(m, issuer.o, wiring.flipped(self.o))
-        m.d.comb += [
-            queue.w_data.eq(chunker.o.p.as_value()), queue.w_en.eq(chunker.o.valid), chunker.o.ready.eq(queue.w_rdy),
-            issuer.i.p.eq(chunk_layout(self._config)(queue.r_data)),
-            issuer.i.valid.eq(queue.r_rdy), queue.r_en.eq(issuer.i.ready),
-        ]
         return m

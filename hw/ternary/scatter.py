@@ -128,49 +128,49 @@ class ScatterControl(wiring.Component):
         m.submodules.walk_u = walk_u = WindowWalk(w.local, w.row)
         m.submodules.walk_v = walk_v = WindowWalk(w.local, w.row)
         m.d.comb += [
-            loops.reset.eq(self.start), loops.step.eq(self.load),
+            loops.reset.eq(self.start),
             loops.count0.eq(d.m_count), loops.count1.eq(d.i_count), loops.count2.eq(d.j_count),
             walk_u.start.eq(self.start), walk_u.size.eq(d.i_count), walk_u.row.eq(d.out_u_row),
             walk_u.pad_rest.eq(d.out_u_first), walk_u.pad_cells.eq(d.out_a_first),
-            walk_u.step.eq(self.load & loops.carry1), walk_u.wrap.eq(loops.at_end1),
             walk_v.start.eq(self.start), walk_v.size.eq(d.j_count), walk_v.row.eq(d.out_v_row),
             walk_v.pad_rest.eq(d.out_v_first), walk_v.pad_cells.eq(d.out_c_first),
-            walk_v.step.eq(self.load), walk_v.wrap.eq(loops.at_end2),
         ]
         channel, u, v = Signal(w.row), Signal(w.local), Signal(w.local)
-        v_first, c_first, row_v_first = Signal(w.local), Signal(w.local), Signal(w.row)
         u_count, v_count = d.out_u_count[:w.local], d.out_v_count[:w.local]
         u_next, v_next = u + d.i_count[:w.local], v + d.j_count[:w.local]
         u_more, v_more = u_next < u_count, v_next < v_count
-        fits, last, group_end, final = Signal(), Signal(), Signal(), Signal()
+        fits, last, group_end = Signal(), Signal(), Signal()
         m.d.comb += [
             fits.eq((walk_u.u < u_count) & (walk_v.u < v_count)),
             group_end.eq(self.group == self._config.groups - 1),
             last.eq(self.valid & group_end & ~u_more & ~v_more),
-            self.load.eq(self.available & walk_u.ready & walk_v.ready & (~self.valid | (last & fits))),
+            self.load.eq(self.available & walk_u.ready & walk_v.ready & ~self.valid),
         ]
-        m.d.sync += [
-            self.over.eq(last | (self.load & ~fits)),
-            self.done.eq((last & final) | (self.load & ~fits & loops.done)),
+        next_row = last | (self.load & ~fits)
+        m.d.sync += [self.over.eq(next_row), self.done.eq(next_row & loops.done)]
+        v_start = [(v, walk_v.u), (self.c, walk_v.a), (self.row_v, walk_v.offset)]
+        m.d.comb += [
+            loops.step.eq(next_row),
+            walk_u.step.eq(next_row & loops.carry1), walk_u.wrap.eq(loops.at_end1),
+            walk_v.step.eq(next_row), walk_v.wrap.eq(loops.at_end2),
         ]
         with m.If(self.start):
             m.d.sync += [channel.eq(d.out_base), self.valid.eq(0)]
+        with m.Elif(next_row):
+            m.d.sync += [self.valid.eq(0), channel.eq(channel + loops.carry0)]
         with m.Elif(self.load):
             m.d.sync += [
-                self.valid.eq(fits), self.group.eq(0), final.eq(loops.done),
+                self.valid.eq(1), self.group.eq(0),
                 u.eq(walk_u.u), self.a.eq(walk_u.a), self.row.eq(channel + walk_u.offset),
-                channel.eq(channel + loops.carry0),
             ]
-            m.d.sync += [x.eq(walk_v.u) for x in (v, v_first)]
-            m.d.sync += [x.eq(walk_v.a) for x in (self.c, c_first)]
-            m.d.sync += [x.eq(walk_v.offset) for x in (self.row_v, row_v_first)]
+            m.d.sync += [x.eq(start) for x, start in v_start]
         with m.Elif(self.valid):
             m.d.sync += self.group.eq(self.group + 1)
             with m.If(group_end):
-                m.d.sync += [self.group.eq(0), self.valid.eq(~last)]
+                m.d.sync += self.group.eq(0)
                 m.d.sync += [v.eq(v_next), self.c.eq(self.c + 1), self.row_v.eq(self.row_v + d.out_v_step)]
                 with m.If(~v_more):
-                    m.d.sync += [v.eq(v_first), self.c.eq(c_first), self.row_v.eq(row_v_first)]
+                    m.d.sync += [x.eq(start) for x, start in v_start]
                     m.d.sync += [u.eq(u_next), self.a.eq(self.a + 1), self.row.eq(self.row + d.out_u_step)]
         return m
 
@@ -189,7 +189,7 @@ class Scatter(wiring.Component):
     write_row, write_data, write_groups : Out, to the row memory, registered
     done : Out(1), one cycle: the last row of the layer was read; its last write follows within 3 cycles
 
-    Timing: a row takes max(1, #u * #v * P/G) cycles, and one more where it is not complete when the one before ends;
+    Timing: a row takes #u * #v * P/G cycles and one;
     its first write leaves 6 cycles after its last part came. ``row_slots`` rows are under way.
     Cost: G * 8 * log2(G) multiplexers, ``row_slots`` * P bytes of distributed memory.
     """
