@@ -1,0 +1,132 @@
+# amaranth: UnusedElaboratable=no
+"""The scatter unit against the window formula of docs/engines/ternary-machine.md, lane by lane."""
+
+import random
+
+import numpy as np
+import pytest
+from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
+from shiftwork.hw.ternary.layouts import Kind
+from shiftwork.hw.ternary.scatter import Scatter
+
+from .kit import simulate
+
+CONFIGS = {
+    "tiny": PRESETS["tiny"],
+    "icebreaker": PRESETS["icebreaker"],   # one group
+    "batch1": TernaryConfig(lanes=16, grid_rows=4, grid_columns=4, drain_width=2, scatter_width=4),
+    "default": PRESETS["default"],
+}
+
+
+def windows(block, pads, size, base, channels):
+    """Fields of the descriptor for the next layer's window of U x V pixels."""
+    (ti, tj), (top, left), (u, v) = block, pads, size
+    return {"kind": Kind.CONV, "m_count": channels, "i_count": ti, "j_count": tj, "out_base": base,
+            "out_v_row": channels, "out_u_count": u, "out_v_count": v, "out_u_row": v * channels,
+            "out_u_step": ti * v * channels, "out_v_step": tj * channels, "out_u_first": top % ti,
+            "out_v_first": left % tj, "out_a_first": top // ti, "out_c_first": left // tj}
+
+
+def expected_rows(config, values, block, pads, size, base):
+    """{(row, lane): value} of all window pixels, zeros of the padding included."""
+    channels = len(values)
+    grid = config.grid_rows, config.grid_columns
+    cells = values.reshape(channels, *block, config.batch, *grid).transpose(3, 0, 4, 1, 5, 2)
+    maps = cells.reshape(config.batch, channels, grid[0] * block[0], grid[1] * block[1])
+    around = max(*pads, *size) + max(block)
+    padded = np.pad(maps, ((0, 0), (0, 0), (around, around), (around, around)))
+    rows = {}
+    for m, u, v, b, cell_i, cell_j in np.ndindex(channels, *size, config.batch, *grid):
+        y = cell_i * block[0] + u - pads[0] + around
+        x = cell_j * block[1] + v - pads[1] + around
+        inside = y < padded.shape[2] and x < padded.shape[3]
+        lane = (b * grid[0] + cell_i) * grid[1] + cell_j
+        rows[base + (u * size[1] + v) * channels + m, lane] = int(padded[b, m, y, x]) if inside else 0
+    return rows
+
+
+def run(config, block, pads, size, seed, channels=2, base=3, p=0.7):
+    """Writes a layer's rows to a Scatter and compares every byte that it writes to the row memory."""
+    rng = random.Random(seed)
+    noise = np.random.default_rng(seed)
+    values = noise.integers(1, 256, (channels, *block, config.lanes))
+    dut, written, done = Scatter(config), {}, []
+    drain, group = config.drain_width, config.scatter_width
+
+    async def feed(ctx):
+        ctx.set(dut.descriptor, windows(block, pads, size, base, channels))
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        for row in values.reshape(-1, config.drain_cycles, drain).tolist():
+            while not ctx.get(dut.free):
+                await ctx.tick()
+            ctx.set(dut.reserve, 1)
+            for slot, part in enumerate(row):
+                while rng.random() >= p:
+                    await ctx.tick()
+                    ctx.set(dut.reserve, 0)
+                ctx.set(dut.write, 1)
+                ctx.set(dut.slot, slot)
+                ctx.set(dut.values, part)
+                ctx.set(dut.row_end, slot == config.drain_cycles - 1)
+                await ctx.tick()
+                ctx.set(dut.reserve, 0)
+                ctx.set(dut.write, 0)
+        while not done:
+            await ctx.tick()
+        await ctx.tick().repeat(6)
+
+    async def watch(ctx):
+        async for _, _, groups, row, data, ends in ctx.tick().sample(
+                dut.write_groups, dut.write_row, dut.write_data, dut.done):
+            assert not done or not ends, "Layer must be done once"
+            done.extend([True] * ends)
+            for g in range(config.groups):
+                if groups >> g & 1:
+                    for k in range(group):
+                        place = row, g * group + k
+                        assert place not in written, f"Row and lane must be written once, not twice, {place}"
+                        written[place] = data >> 8 * k & 255
+
+    rows = len(values.reshape(-1, config.lanes))
+    operations = channels * (size[0] + block[0]) * (size[1] + block[1]) * config.groups
+    simulate(dut, feed, background=[watch], timeout=200 + 4 * rows * config.drain_cycles + 4 * operations)
+    assert written == expected_rows(config, values, block, pads, size, base)
+
+
+# Block, pads (top, left) and window of the next layer.
+SHAPES = {
+    "same 3x3": ((2, 2), (1, 1), (4, 4)),
+    "1x1": ((3, 2), (0, 0), (3, 2)),
+    "one pixel a cell": ((1, 1), (1, 1), (3, 3)),
+    "pads wider than a block": ((2, 1), (5, 3), (7, 6)),
+    "pads wider than the grid": ((1, 1), (6, 5), (8, 7)),
+    "stride leaves rows out": ((4, 2), (0, 0), (3, 1)),     # stride 2: (4/2 - 1) * 2 + 1
+    "stride with pad": ((4, 4), (1, 1), (5, 5)),
+    "no rows but one": ((3, 3), (2, 2), (1, 1)),
+    "long and flat": ((1, 4), (0, 2), (1, 8)),
+}
+
+
+@pytest.mark.parametrize("name", ["tiny", "icebreaker", "batch1"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+def test_windows(name, shape):
+    run(CONFIGS[name], *shape, seed=len(name))
+
+
+def test_windows_of_64_lanes():
+    run(CONFIGS["default"], (2, 2), (1, 1), (4, 4), seed=1, channels=1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_windows(seed):
+    rng = random.Random(seed)
+    config = CONFIGS[rng.choice(["tiny", "icebreaker", "batch1"])]
+    block = tuple(rng.randint(1, 4) for _ in range(2))
+    strides = [rng.choice([s for s in (1, 2, 3) if t % s == 0]) for t in block]
+    size = tuple((t // s - 1) * s + rng.randint(1, 5) for t, s in zip(block, strides, strict=True))
+    pads = tuple(rng.randint(0, 4) for _ in range(2))
+    run(config, block, pads, size, seed, channels=rng.randint(1, 3), base=rng.randrange(5),
+        p=rng.choice([1, 0.5]))
