@@ -1,0 +1,277 @@
+# amaranth: UnusedElaboratable=no
+"""The ternary engine: every bit of its output as the interpreter says, every cycle as timing.py predicts."""
+
+import dataclasses
+import random
+
+import numpy as np
+import pytest
+from amaranth.hdl import Fragment, ResetInserter, Signal
+from shiftwork.golden.ternary import timing
+from shiftwork.golden.ternary.config import PRESETS
+from shiftwork.golden.ternary.encode import EncodeError, Order, encode
+from shiftwork.golden.ternary.interpreter import Machine
+from shiftwork.golden.ternary.program import ErrorCode
+from shiftwork.hw.common.column import ColumnArray
+from shiftwork.hw.ternary.drain import Drain, DrainControl
+from shiftwork.hw.ternary.engine import TernaryEngine
+from shiftwork.hw.ternary.layouts import DESCRIPTOR
+from shiftwork.hw.ternary.sacu import SparseAdditionControl
+
+from ..golden.networks import CONFIGS, CONV_ONLY, random_input, random_network
+from .kit import monitor, simulate, source
+
+TINY = CONFIGS["tiny"]
+DENSE_ONLY = dataclasses.replace(TINY, convolution=False)
+
+
+class Case:
+    """A random program, batches of it, and what the interpreter and timing.py say of them.
+
+    The first seed from ``seed`` on whose network fits the engine and takes at most ``cycles``.
+    """
+
+    def __init__(self, config, layers, seed=0, batches=2, cycles=2500, images=None):
+        self.config = config
+        while not self._try(layers, seed, batches, images) or sum(map(sum, self.cycles)) > cycles * batches:
+            seed += 100
+
+    def _try(self, layers, seed, batches, images):
+        rng = np.random.default_rng([seed, *layers])
+        network = random_network(rng, *layers)
+        try:
+            program = encode(network, self.config, order=list(Order)[seed % 2], images=images)
+        except EncodeError:
+            return False
+        machine = Machine(self.config)
+        self.words = [int(word) for word in program.to_words()]
+        machine.load(self.words)
+        self.inputs, self.outputs, self.cycles = [], [], []
+        for _ in range(batches):
+            beats = program.pack_input(random_input(rng, network, images or self.config.batch))
+            self.outputs.append(machine.run(beats))
+            self.inputs.append([int.from_bytes(bytes(beat), "little") for beat in beats.tolist()])
+            predicted = timing.predict(machine)
+            self.cycles.append((predicted.load_cycles, predicted.run_cycles))
+        return True
+
+
+class Bench:
+    """An engine and what is done with it; the ports stall where ``p`` is below 1."""
+
+    def __init__(self, config, p=1.0):
+        self.dut, self.reset = TernaryEngine(config), Signal()
+        self.p, self._width = p, config.drain_width
+        self._taken, self._random = [], random.Random(2)
+
+    def run(self, bench, timeout=30_000):
+        """Simulates ``bench``."""
+        simulate(ResetInserter(self.reset)(self.dut), bench, timeout=timeout,
+                 background=[self._take, monitor(self.dut.o, self.reset)])
+
+    async def _take(self, ctx):
+        """Takes what comes out, all the time."""
+        o = self.dut.o
+        while True:
+            ctx.set(o.ready, self._random.random() < self.p)
+            _, _, valid, ready, payload = await ctx.tick().sample(o.valid, o.ready, o.p)
+            if valid and ready:
+                self._taken.append(payload)
+
+    async def pulse(self, ctx, signal):
+        ctx.set(signal, 1)
+        await ctx.tick()
+        ctx.set(signal, 0)
+
+    async def send(self, ctx, stream, values, ends=True):
+        """A packet; without ``ends`` only the beginning of one."""
+        items = [{"data": v, "last": ends and n == len(values) - 1} for n, v in enumerate(values)]
+        await source(stream, items, p=self.p, seed=3)(ctx)
+
+    async def load(self, ctx, words):
+        await self.send(ctx, self.dut.i_program, words)
+        await ctx.tick().repeat(3)
+        assert ctx.get(self.dut.loaded) and not ctx.get(self.dut.error) and not ctx.get(self.dut.busy)
+
+    async def batch(self, ctx, case, number):
+        """Runs a batch and compares its output and, if nothing stalls, its cycles."""
+        dut = self.dut
+        self._taken.clear()
+        await self.pulse(ctx, dut.start)
+        await self.send(ctx, dut.i, case.inputs[number])
+        while ctx.get(dut.busy):
+            await ctx.tick()
+        assert (ctx.get(dut.error), ctx.get(dut.loaded)) == (0, 1)
+        lasts = [item.last for item in self._taken]
+        assert lasts == [0] * (len(lasts) - 1) + [1]
+        values = [item.data >> 16 * n & 0xFFFF for item in self._taken for n in range(self._width)]
+        found = np.array(values, np.uint16).astype(np.int16).reshape(-1, self._width)
+        np.testing.assert_array_equal(found, case.outputs[number])
+        if self.p == 1:
+            assert (ctx.get(dut.load_cycles), ctx.get(dut.run_cycles)) == case.cycles[number]
+
+    async def expect_error(self, ctx, code, loaded):
+        """Waits for an error, which stays until it is cleared."""
+        while not ctx.get(self.dut.error) or ctx.get(self.dut.busy):
+            await ctx.tick()
+        await ctx.tick().repeat(5)
+        assert (ctx.get(self.dut.error), ctx.get(self.dut.loaded)) == (code, loaded)
+        await self.pulse(ctx, self.dut.clear)
+        assert (ctx.get(self.dut.error), ctx.get(self.dut.loaded)) == (0, loaded)
+
+
+CASES = {
+    "tiny conv": (TINY, (1, 0)), "tiny convs": (TINY, (3, 0)), "tiny conv dense": (TINY, (1, 1)),
+    "tiny convs denses": (TINY, (2, 2)), "tiny dense": (TINY, (0, 1)), "tiny denses": (TINY, (0, 3)),
+    "icebreaker": (CONFIGS["icebreaker"], (2, 1)), "icebreaker denses": (CONFIGS["icebreaker"], (0, 2)),
+    "batch1": (CONFIGS["batch1"], (2, 1)), "grid1x4": (CONFIGS["grid1x4"], (2, 1)),
+    "convolution only": (CONV_ONLY, (2, 0)), "transposed only": (DENSE_ONLY, (0, 2)),
+}
+
+
+@pytest.mark.parametrize("seed, name", enumerate(CASES))
+def test_networks(seed, name):
+    """Two batches without stalls, one with many; odd seeds are for the other order of the weights."""
+    config, layers = CASES[name]
+    case, bench = Case(config, layers, seed, batches=3, cycles=600), Bench(config)
+
+    async def run(ctx):
+        await bench.load(ctx, case.words)
+        for number in range(3):
+            bench.p = 0.5 if number == 1 else 1
+            await bench.batch(ctx, case, number)
+
+    bench.run(run)
+
+
+@pytest.mark.parametrize("name, layers", [("default", (1, 1)), ("grid8x8", (1, 1))])
+def test_networks_on_64_lanes(name, layers):
+    case, bench = Case(CONFIGS[name], layers, seed=2, batches=1, cycles=600), Bench(CONFIGS[name])
+
+    async def run(ctx):
+        await bench.load(ctx, case.words)
+        await bench.batch(ctx, case, 0)
+
+    bench.run(run)
+
+
+@pytest.mark.parametrize("images", [1, 5])
+def test_images_of_a_dense_batch(images):
+    case, bench = Case(TINY, (0, 2), images=images, cycles=1000), Bench(TINY)
+
+    async def run(ctx):
+        await bench.load(ctx, case.words)
+        await bench.batch(ctx, case, 0)
+
+    bench.run(run)
+
+
+def test_programs_follow_one_another():
+    """Each finds the memories full of what the one before left."""
+    cases = [Case(TINY, layers, seed=4, cycles=600) for layers in ((2, 1), (0, 2), (1, 0), (1, 2))]
+    bench = Bench(TINY)
+
+    async def run(ctx):
+        for case in [*cases, cases[0]]:
+            await bench.load(ctx, case.words)
+            await bench.batch(ctx, case, 0)
+
+    bench.run(run)
+
+
+@pytest.mark.parametrize("layers, p", [((1, 1), 1), ((0, 1), 0.6)], ids=["to rows", "to the vector memory"])
+def test_wrong_inputs(layers, p):
+    """Packets that are too short or too long, and after each a good batch."""
+    case, bench = Case(TINY, layers, seed=1, cycles=400), Bench(TINY, p)
+    good = case.inputs[0]
+
+    async def run(ctx):
+        dut = bench.dut
+        await bench.load(ctx, case.words)
+        for code, beats in (
+                (ErrorCode.INPUT_SHORT, good[:1]), (ErrorCode.INPUT_SHORT, good[:-1]),
+                (ErrorCode.INPUT_SHORT, good[:len(good) // 2]),
+                (ErrorCode.INPUT_LONG, good + good[:1]), (ErrorCode.INPUT_LONG, good + good)):
+            await bench.pulse(ctx, dut.start)
+            await bench.send(ctx, dut.i, beats)
+            await bench.expect_error(ctx, code, loaded=1)
+            await bench.batch(ctx, case, 1)
+
+    bench.run(run)
+
+
+def test_start_without_program():
+    """Refused, before any program and after a bad one; a good one makes the error forgotten."""
+    case, bench = Case(TINY, (0, 1), cycles=800), Bench(TINY)
+
+    async def run(ctx):
+        await bench.pulse(ctx, bench.dut.start)
+        await bench.expect_error(ctx, ErrorCode.NO_PROGRAM, loaded=0)
+        await bench.load(ctx, case.words)
+        await bench.batch(ctx, case, 0)
+        await bench.send(ctx, bench.dut.i_program, [*case.words[:-1], case.words[-1] ^ 1])
+        await bench.expect_error(ctx, ErrorCode.CHECKSUM, loaded=0)
+        await bench.pulse(ctx, bench.dut.start)
+        await ctx.tick().repeat(3)
+        assert ctx.get(bench.dut.error) == ErrorCode.NO_PROGRAM and not ctx.get(bench.dut.busy)
+        await bench.load(ctx, case.words)
+        await bench.batch(ctx, case, 1)
+
+    bench.run(run)
+
+
+def test_start_while_busy_is_ignored():
+    case, bench = Case(TINY, (1, 0), cycles=800), Bench(TINY)
+
+    async def run(ctx):
+        await bench.load(ctx, case.words)
+        await bench.pulse(ctx, bench.dut.start)
+        await bench.send(ctx, bench.dut.i, case.inputs[0][:1], ends=False)
+        ctx.set(bench.dut.start, 1)
+        await bench.send(ctx, bench.dut.i, case.inputs[0][1:])
+        ctx.set(bench.dut.start, 0)
+        while ctx.get(bench.dut.busy):
+            await ctx.tick()
+        await bench.batch(ctx, case, 1)
+
+    bench.run(run)
+
+
+@pytest.mark.parametrize("layers", [(1, 1), (2, 0)])
+def test_reset(layers):
+    """Amid the program, the input, and in any cycle of the run; the next batch is as good as any."""
+    case, bench = Case(TINY, layers, seed=5, cycles=400), Bench(TINY)
+    rng = np.random.default_rng(6)
+
+    async def run(ctx):
+        dut = bench.dut
+        for where in ("program", "input", "run", "run"):
+            if where == "program":
+                part = case.words[:rng.integers(1, len(case.words))]
+                await bench.send(ctx, dut.i_program, part, ends=False)
+            else:
+                await bench.load(ctx, case.words)
+                await bench.pulse(ctx, dut.start)
+                beats = case.inputs[1]
+                if where == "input":
+                    await bench.send(ctx, dut.i, beats[:len(beats) // 2], ends=False)
+                else:
+                    await bench.send(ctx, dut.i, beats)
+                    await ctx.tick().repeat(int(rng.integers(1, case.cycles[1][1])))
+            await bench.pulse(ctx, bench.reset)
+            assert [ctx.get(s) for s in (dut.busy, dut.loaded, dut.error, dut.o.valid)] == [0, 0, 0, 0]
+            await bench.load(ctx, case.words)
+            await bench.batch(ctx, case, 0)
+
+    bench.run(run)
+
+
+@pytest.mark.parametrize("config", [*PRESETS.values()], ids=list(PRESETS))
+def test_predicted_latencies_are_the_hardwares(config):
+    drain = Drain(config)
+    Fragment.get(drain, None)    # whoever makes a part must use it
+    assert timing.ARRAY_LATENCY == ColumnArray.latency
+    assert timing.DRAIN_LATENCY == drain.latency + 1    # the register before the destinations
+    assert timing.LEAST_GAP == DrainControl.least_gap
+    assert timing.QUEUE_DEPTH == SparseAdditionControl.queue_depth
+    assert timing.DESCRIPTOR_CYCLES == DESCRIPTOR.size // 32 + 2
