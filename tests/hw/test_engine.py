@@ -129,7 +129,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("seed, name", enumerate(CASES))
+@pytest.mark.parametrize("seed, name", list(enumerate(CASES)))
 def test_networks(seed, name):
     """Two batches without stalls, one with many; odd seeds are for the other order of the weights."""
     config, layers = CASES[name]
