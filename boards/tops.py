@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import ClockDomain, Const, Instance, Module, Signal
+from amaranth.back import verilog
+from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import ResetSynchronizer
+from amaranth.lib.wiring import In, Out
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from ..hw.common.link import LinkConfig, UartLink
 from .driver import BAUD
 
-__all__ = ["BoardSettings", "BOARDS", "BoardTop", "clock_settings"]
+__all__ = ["BoardSettings", "BOARDS", "BoardCore", "BoardTop", "clock_settings"]
 
 TIMEOUT_SECONDS = 0.05  # USB adds up to 16 ms between two bytes
 
@@ -30,7 +32,7 @@ class BoardSettings:
 BOARDS = {
     "ulx3s-85f": BoardSettings(platform=ULX3S_85F_Platform, pin="clk25", crystal=25.0, frequency=50.0,
                                fastest=150.0),
-    "icebreaker": BoardSettings(platform=ICEBreakerPlatform, pin="clk12", crystal=12.0, frequency=18.0,
+    "icebreaker": BoardSettings(platform=ICEBreakerPlatform, pin="clk12", crystal=12.0, frequency=24.0,
                                 fastest=48.0),
 }
 """Boards by name."""
@@ -62,6 +64,43 @@ def clock_settings(board, frequency):
                     return {"reference": 0, "feedback": int(feedback) - 1, "output": output}
     raise ValueError(f"Engine clock of {board} must be one that its PLL makes of {settings.crystal:g} MHz, "
                      f"between {settings.crystal:g} and {settings.fastest:g} MHz, not {frequency:g}")
+
+
+class BoardCore(wiring.Component):
+    """A ternary engine behind a serial line: all of a board's design but its pins and its clock.
+
+    Members: ``rx``: In(1), ``tx``: Out(1), ``busy``, ``error``: Out(1).
+    """
+
+    def __init__(self, config, *, frequency, divisor, engine=None):
+        self._config = config
+        self._timeout = int(TIMEOUT_SECONDS * frequency * 1e6)
+        self._divisor = divisor
+        self._engine = engine
+        super().__init__({"rx": In(1), "tx": Out(1), "busy": Out(1), "error": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        link = m.submodules.link = UartLink(LinkConfig(
+            width=self._config.drain_width, timeout=self._timeout, fingerprint=self._config.fingerprint),
+            self._divisor)
+        engine = m.submodules.engine = self._make_engine()
+        wiring.connect(m, link.program, engine.i_program)
+        wiring.connect(m, link.input, engine.i)
+        wiring.connect(m, engine.o, link.output)
+        m.d.comb += [
+            engine.start.eq(link.start), engine.clear.eq(link.clear),
+            link.rx.eq(self.rx), self.tx.eq(link.tx), self.busy.eq(engine.busy), self.error.eq(engine.error.any()),
+        ]
+        for name in ("busy", "loaded", "error", "layer", "load_cycles", "run_cycles"):
+            m.d.comb += getattr(link, name).eq(getattr(engine, name))
+        return m
+
+    def _make_engine(self):
+        if self._engine is not None:
+            return self._engine(self._config)
+        from ..hw.ternary.engine import TernaryEngine
+        return TernaryEngine(self._config)
 
 
 class BoardTop(wiring.Component):
@@ -102,34 +141,21 @@ class BoardTop(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         self._clock(m, platform)
-        link = m.submodules.link = UartLink(LinkConfig(
-            width=self.config.drain_width, timeout=int(TIMEOUT_SECONDS * self.frequency * 1e6),
-            fingerprint=self.config.fingerprint), self.divisor)
-        engine = m.submodules.engine = self._make_engine()
-        wiring.connect(m, link.program, engine.i_program)
-        wiring.connect(m, link.input, engine.i)
-        wiring.connect(m, engine.o, link.output)
-        m.d.comb += [engine.start.eq(link.start), engine.clear.eq(link.clear)]
-        for name in ("busy", "loaded", "error", "layer", "load_cycles", "run_cycles"):
-            m.d.comb += getattr(link, name).eq(getattr(engine, name))
-        self._pins(m, platform, link, engine)
-
-        return m
-
-    def _make_engine(self):
-        if self._engine is not None:
-            return self._engine(self.config)
-        from ..hw.ternary.engine import TernaryEngine
-        return TernaryEngine(self.config)
-
-    def _pins(self, m, platform, link, engine):
+        core = BoardCore(self.config, frequency=self.frequency, divisor=self.divisor, engine=self._engine)
+        # as Verilog, like the core that was verified: only there do synthesis tools find what a memory need not do
+        platform.add_file("shiftwork_core.v", verilog.convert(
+            core, name="shiftwork_core", emit_src=False, strip_internal_attrs=True))
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
-        m.d.comb += [link.rx.eq(rx.i), tx.o.eq(link.tx)]
-        for number, state in enumerate([engine.busy, engine.error.any()]):
+        leds = []
+        for number in range(2):
             led = m.submodules[f"led{number}"] = io.Buffer("o", platform.request("led", number, dir="-"))
-            m.d.comb += led.o.eq(state)
+            leds.append(led.o)
+        m.submodules.core = Instance(
+            "shiftwork_core", i_clk=ClockSignal(), i_rst=ResetSignal(), i_rx=rx.i, o_tx=tx.o,
+            o_busy=leds[0], o_error=leds[1])
+        return m
 
     def _clock(self, m, platform):
         """The domain ``sync`` from the board's PLL; held in reset until the PLL has locked."""

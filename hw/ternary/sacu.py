@@ -13,8 +13,14 @@ __all__ = ["Chunker", "Issuer", "SparseAdditionControl", "lowest"]
 
 def lowest(bits):
     """The least significant set bit of ``bits`` alone (0 if none), and ``bits`` without it."""
-    rest = (bits & (bits - 1))[:len(bits)]
-    return bits & ~rest, rest
+    below = [Cat(bits[:n]).any() for n in range(len(bits))]
+    return (Cat(bit & ~lower for bit, lower in zip(bits, below, strict=True)),
+            Cat(bit & lower for bit, lower in zip(bits, below, strict=True)))
+
+
+def _single(bits):
+    """Whether at most one bit is set."""
+    return ~lowest(lowest(bits)[1])[0].any()
 
 
 def _encode(onehot):
@@ -48,13 +54,13 @@ class Chunker(wiring.Component):
         count = self._config.word_width // size
         word, valid = Signal(word_layout(self._config), reset_less=True), Signal()
         left, held, held_valid = Signal(count), Signal(chunk_layout(self._config), reset_less=True), Signal()
-        dot_empty = Signal(init=1)
+        dot_empty, single = Signal(init=1), Signal()
 
         onehot, rest = lowest(left)
         found, ends = left.any(), Signal()
         replace, blocked = Signal(), Signal()
         m.d.comb += [
-            ends.eq(word.last & ~rest.any()),
+            ends.eq(word.last & single),
             replace.eq(valid & (found | (ends & dot_empty))),
             self.o.p.eq(held),
             self.o.valid.eq(held_valid & (held.last | replace)),
@@ -63,16 +69,16 @@ class Chunker(wiring.Component):
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += held_valid.eq(0)
         with m.If(valid & ~blocked):
-            m.d.sync += [left.eq(rest), dot_empty.eq(ends | (dot_empty & ~found))]
+            m.d.sync += [left.eq(rest), single.eq(_single(rest)), dot_empty.eq(ends | (dot_empty & ~found))]
             with m.If(replace):
                 m.d.sync += held_valid.eq(1)
                 m.d.sync += self._chunk(held, word, onehot, ends)
             with m.Elif(ends):
                 m.d.sync += held.last.eq(1)
-        m.d.comb += self.i.ready.eq(~valid | (~blocked & ~rest.any()))
+        arriving = Cat(self.i.p.nonzero.word_select(k, size).any() for k in range(count))
+        m.d.comb += self.i.ready.eq(~valid | (~blocked & single))
         with m.If(self.i.ready):
-            m.d.sync += [valid.eq(self.i.valid), word.eq(self.i.p)]
-            m.d.sync += left.eq(Cat(self.i.p.nonzero.word_select(k, size).any() for k in range(count)))
+            m.d.sync += [valid.eq(self.i.valid), word.eq(self.i.p), left.eq(arriving), single.eq(_single(arriving))]
         return m
 
     def _chunk(self, held, word, onehot, ends):
@@ -115,9 +121,8 @@ class Issuer(wiring.Component):
         chunk, valid = Signal(chunk_layout(self._config), reset_less=True), Signal()
         onehot, rest = lowest(chunk.nonzero)
         number = _encode(onehot)
-        final = Signal()
+        final = Signal()  # the chunk's last bit, known one cycle ahead
         m.d.comb += [
-            final.eq(~rest.any()),
             self.o.valid.eq(valid),
             self.o.p.index.eq(chunk.index + number),
             self.o.p.source.eq(Cat(number, chunk.source)),
@@ -127,9 +132,9 @@ class Issuer(wiring.Component):
             self.i.ready.eq(~valid | (self.o.ready & final)),
         ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += chunk.nonzero.eq(rest)
+            m.d.sync += [chunk.nonzero.eq(rest), final.eq(_single(rest))]
         with m.If(self.i.ready):
-            m.d.sync += [valid.eq(self.i.valid), chunk.eq(self.i.p)]
+            m.d.sync += [valid.eq(self.i.valid), chunk.eq(self.i.p), final.eq(_single(self.i.p.nonzero))]
         return m
 
 

@@ -137,8 +137,7 @@ class ScatterControl(wiring.Component):
         ]
         channel, u, v = Signal(w.row), Signal(w.local), Signal(w.local)
         u_count, v_count = d.out_u_count[:w.local], d.out_v_count[:w.local]
-        u_next, v_next = u + d.i_count[:w.local], v + d.j_count[:w.local]
-        u_more, v_more = u_next < u_count, v_next < v_count
+        u_more, v_more = Signal(), Signal()
         fits, last, group_end = Signal(), Signal(), Signal()
         m.d.comb += [
             fits.eq((walk_u.u < u_count) & (walk_v.u < v_count)),
@@ -148,7 +147,13 @@ class ScatterControl(wiring.Component):
         ]
         next_row = last | (self.load & ~fits)
         m.d.sync += [self.over.eq(next_row), self.done.eq(next_row & loops.done)]
-        v_start = [(v, walk_v.u), (self.c, walk_v.a), (self.row_v, walk_v.offset)]
+        v_start = [(self.c, walk_v.a), (self.row_v, walk_v.offset)]
+
+        def go(position, more, to, step, count):
+            """Statements for the next position of a window, and whether another one follows it."""
+            return [position.eq(to), more.eq(to + step[:w.local] < count)]
+
+        start_v = go(v, v_more, walk_v.u, d.j_count, v_count)
         m.d.comb += [
             loops.step.eq(next_row),
             walk_u.step.eq(next_row & loops.carry1), walk_u.wrap.eq(loops.at_end1),
@@ -161,17 +166,20 @@ class ScatterControl(wiring.Component):
         with m.Elif(self.load):
             m.d.sync += [
                 self.valid.eq(1), self.group.eq(0),
-                u.eq(walk_u.u), self.a.eq(walk_u.a), self.row.eq(channel + walk_u.offset),
+                self.a.eq(walk_u.a), self.row.eq(channel + walk_u.offset),
             ]
+            m.d.sync += go(u, u_more, walk_u.u, d.i_count, u_count) + start_v
             m.d.sync += [x.eq(start) for x, start in v_start]
         with m.Elif(self.valid):
             m.d.sync += self.group.eq(self.group + 1)
             with m.If(group_end):
                 m.d.sync += self.group.eq(0)
-                m.d.sync += [v.eq(v_next), self.c.eq(self.c + 1), self.row_v.eq(self.row_v + d.out_v_step)]
+                m.d.sync += go(v, v_more, (v + d.j_count)[:w.local], d.j_count, v_count)
+                m.d.sync += [self.c.eq(self.c + 1), self.row_v.eq(self.row_v + d.out_v_step)]
                 with m.If(~v_more):
-                    m.d.sync += [x.eq(start) for x, start in v_start]
-                    m.d.sync += [u.eq(u_next), self.a.eq(self.a + 1), self.row.eq(self.row + d.out_u_step)]
+                    m.d.sync += start_v + [x.eq(start) for x, start in v_start]
+                    m.d.sync += go(u, u_more, (u + d.i_count)[:w.local], d.i_count, u_count)
+                    m.d.sync += [self.a.eq(self.a + 1), self.row.eq(self.row + d.out_u_step)]
         return m
 
 
