@@ -32,7 +32,7 @@ VERDICTS = ("FAIL", "Property must hold, not be refuted"), ("UNKNOWN", "Property
 
 SCRIPT = """\
 [options]
-mode prove
+mode {mode}
 depth {depth}
 [engines]
 smtbmc yices
@@ -48,8 +48,10 @@ class NotProved(AssertionError):
     """A property was refuted, or could not be proved by induction; the message tells which."""
 
 
-def prove(dut, rules, directory, *, depth=8, timeout=120):
+def prove(dut, rules, directory, *, depth=8, bounded=False, timeout=120):
     """Prove what ``rules`` asserts of ``dut``, with files in ``directory`` (pytest's ``tmp_path``).
+
+    Where it is ``bounded``, this is for the first ``depth`` cycles alone, without induction.
 
     Raises NotProved with the end of the solver's log, RuntimeError where the tools themselves fail, and
     subprocess.TimeoutExpired after ``timeout`` seconds.
@@ -65,7 +67,7 @@ def prove(dut, rules, directory, *, depth=8, timeout=120):
 
     directory = Path(directory)
     (directory / "top.il").write_text(rtlil.convert(top, name="top", platform="formal", ports=ports))
-    (directory / "proof.sby").write_text(SCRIPT.format(depth=depth))
+    (directory / "proof.sby").write_text(SCRIPT.format(depth=depth, mode="bmc" if bounded else "prove"))
     # The tools see nothing above their working directory, and find each other and the solver by PATH.
     binaries = str(Path(sys.executable).parent)
     run = subprocess.run(

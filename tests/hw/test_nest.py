@@ -10,9 +10,12 @@ from shiftwork.hw.common.nest import Nest
 from .kit import simulate
 
 
-def walk(counts, widths, cycles, seed, p=0.6):
-    """Steps a Nest at random and compares all its outputs in every cycle, through resets and wraps."""
-    dut, rng = Nest(widths), random.Random(seed)
+def walk(counts, widths, cycles, seed, p=0.6, registered=False):
+    """Steps a Nest at random and compares all its outputs in every cycle, through resets and wraps.
+
+    Where these are ``registered``, the cycle after a step or a reset is one of rest, and tells only the values.
+    """
+    dut, rng = Nest(widths, registered=registered), random.Random(seed)
     places = list(itertools.product(*map(range, counts)))
     ranks = range(len(counts))
     seen = set()
@@ -20,15 +23,17 @@ def walk(counts, widths, cycles, seed, p=0.6):
     async def bench(ctx):
         for k in ranks:
             ctx.set(getattr(dut, f"count{k}"), counts[k])
-        position = 0
+        position, rest = 0, registered
         for _ in range(cycles):
             place = places[position]
             ends = [value == count - 1 for value, count in zip(place, counts, strict=True)]
             assert tuple(ctx.get(getattr(dut, f"value{k}")) for k in ranks) == place
-            assert [ctx.get(getattr(dut, f"at_end{k}")) for k in ranks] == ends
-            assert [ctx.get(getattr(dut, f"carry{k}")) for k in ranks] == [all(ends[k + 1:]) for k in ranks]
-            assert ctx.get(dut.done) == all(ends)
-            step, reset = rng.random() < p, rng.random() < 0.3 / len(places)
+            if not rest:
+                assert [ctx.get(getattr(dut, f"at_end{k}")) for k in ranks] == ends
+                assert [ctx.get(getattr(dut, f"carry{k}")) for k in ranks] == [all(ends[k + 1:]) for k in ranks]
+                assert ctx.get(dut.done) == all(ends)
+            step, reset = not rest and rng.random() < p, rng.random() < 0.3 / len(places)
+            rest = registered and (step or reset)
             ctx.set(dut.step, step)
             ctx.set(dut.reset, reset)
             seen.add(place)
@@ -39,12 +44,13 @@ def walk(counts, widths, cycles, seed, p=0.6):
     assert len(seen) == len(places)
 
 
+@pytest.mark.parametrize("registered", [False, True], ids=["direct", "registered"])
 @pytest.mark.parametrize("counts, widths", [
     ((3,), (2,)), ((2, 3, 4), (3, 2, 5)), ((1, 1, 1), (1, 4, 2)), ((4, 1, 2), (3, 1, 2)),
     ((2, 2, 1, 3), (2, 4, 1, 2)),
 ])
-def test_loops(counts, widths):
-    walk(counts, widths, 400, seed=len(counts))
+def test_loops(counts, widths, registered):
+    walk(counts, widths, 600, seed=len(counts), registered=registered)
 
 
 def test_greatest_counts():
