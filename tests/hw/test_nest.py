@@ -13,7 +13,7 @@ from .kit import simulate
 def walk(counts, widths, cycles, seed, p=0.6, registered=False):
     """Steps a Nest at random and compares all its outputs in every cycle, through resets and wraps.
 
-    Where these are ``registered``, the cycle after a step or a reset is one of rest, and tells only the values.
+    Where these are ``registered``, a step or reset is followed by a cycle of rest, which tells only values.
     """
     dut, rng = Nest(widths, registered=registered), random.Random(seed)
     places = list(itertools.product(*map(range, counts)))
@@ -30,7 +30,8 @@ def walk(counts, widths, cycles, seed, p=0.6, registered=False):
             assert tuple(ctx.get(getattr(dut, f"value{k}")) for k in ranks) == place
             if not rest:
                 assert [ctx.get(getattr(dut, f"at_end{k}")) for k in ranks] == ends
-                assert [ctx.get(getattr(dut, f"carry{k}")) for k in ranks] == [all(ends[k + 1:]) for k in ranks]
+                carries = [all(ends[k + 1:]) for k in ranks]
+                assert [ctx.get(getattr(dut, f"carry{k}")) for k in ranks] == carries
                 assert ctx.get(dut.done) == all(ends)
             step, reset = not rest and rng.random() < p, rng.random() < 0.3 / len(places)
             rest = registered and (step or reset)
