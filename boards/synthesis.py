@@ -24,6 +24,7 @@ class Target:
     """A part: how to synthesize for it, and how nextpnr calls it."""
 
     synth: str
+    options: str
     nextpnr: str
     part: tuple[str, ...]
     out_of_context: tuple[str, ...]  #: options; without any, the ports are taken off the netlist instead
@@ -32,10 +33,10 @@ class Target:
 
 TARGETS = {
     # Without -nowidelut wide multiplexers take L6MUX21 cells, and adder columns half as many cells again.
-    "ecp5-85k": Target(synth="synth_ecp5 -nowidelut", nextpnr="nextpnr-ecp5",
+    "ecp5-85k": Target(synth="synth_ecp5", options="-nowidelut", nextpnr="nextpnr-ecp5",
                        part=("--85k", "--package", "CABGA381", "--speed", "6"),
                        out_of_context=("--out-of-context",), frequency=120.0),
-    "ice40-up5k": Target(synth="synth_ice40 -device u -dsp", nextpnr="nextpnr-ice40",
+    "ice40-up5k": Target(synth="synth_ice40", options="-device u -dsp", nextpnr="nextpnr-ice40",
                          part=("--up5k", "--package", "sg48"), out_of_context=(), frequency=24.0),
 }
 """Parts by name."""
@@ -87,7 +88,8 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
     folder = Path(build_dir)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "top.v").write_text(verilog)
-    (folder / "top.ys").write_text(f"read_verilog top.v\nhierarchy -check -auto-top\n{part.synth}\n"
+    first, second = _halves(part, "")
+    (folder / "top.ys").write_text(f"read_verilog top.v\nhierarchy -check -auto-top\n{first}\n{part.synth} {second}\n"
                                    "tee -q -o cells.json stat -json\nwrite_json top.json\n")
     progress(f"synthesis for {target}")
     logs = [_run("yosys", ["-q", "-l", "yosys.log", "top.ys"], folder, "yosys.log")]
@@ -133,10 +135,9 @@ def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, 
     part = TARGETS[{"ulx3s-85f": "ecp5-85k", "icebreaker": "ice40-up5k"}[board]]
     folder = Path(build_dir)
     progress(f"design of {board}")
-    _, *synth = part.synth.split(" ", 1)
+    first, second = _halves(part, "-top top")
     plan = BOARDS[board].platform().build(
-        top, do_build=False, synth_opts=synth[0].replace("-device u ", ""),
-        script_after_synth="tee -q -o cells.json stat -json",
+        top, do_build=False, script_after_read=first, synth_opts=second, script_after_synth="tee -q -o cells.json stat -json",
         nextpnr_opts=f"--seed {seed} --report seed{seed}.json --timing-allow-fail")
     plan.extract(folder)
     pack, packed = ("icepack", "top.bin") if board == "icebreaker" else ("ecppack", "top.bit")
@@ -153,6 +154,15 @@ def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, 
         raise ToolError(f"Clock of {board} must reach {top.frequency:g} MHz, but the design is good for "
                         f"{result.median:.2f} MHz: choose a lower frequency or another seed")
     return result
+
+
+def _halves(part, top):
+    """Synthesis in two steps, commands and then options of a second call of ``part.synth``; between them names go.
+
+    With some long names of wires yosys' technology mapper ends without a word. Numbers instead of names cure it.
+    """
+    options = f"{part.options} -run begin:map_luts"
+    return f"{part.synth} {options} {top}\nrename -hide", f"{part.options} -run map_luts:"
 
 
 def _result(folder, reports, logs, packed=None):

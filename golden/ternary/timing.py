@@ -17,7 +17,7 @@ ARRAY_LATENCY = 5      #: from an issued item to its sum
 DRAIN_LATENCY = 12     #: from selecting lanes to their scaled and pooled vector at its destination
 LEAST_GAP = 6          #: least distance of two ends of dot products
 DESCRIPTOR_CYCLES = 18  #: from the end of a layer to the start of the next
-END_CYCLES = 2         #: from the end of the last layer to idle
+END_CYCLES = 3         #: from the end of the last layer to idle
 QUEUE_DEPTH = 16       #: chunks between the two steps of the controller
 
 

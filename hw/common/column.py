@@ -131,7 +131,7 @@ class ColumnArray(wiring.Component):
         subtract = Signal(self.lanes, reset_less=True)
         carry = Signal(self.lanes, reset_less=True)
         m.d.sync += [
-            subtract.eq(_delay(m, self.subtract, 2).replicate(self.lanes)),
+            subtract.eq(_delay(m, self.valid & self.subtract, 2).replicate(self.lanes)),
             carry.eq(subtract),
         ]
         if self.transposed:

@@ -59,22 +59,28 @@ class DrainControl(wiring.Component):
         lane_bits = bits_for(config.drain_width - 1) if config.drain_width > 1 else 0
         # transposed mode: results still to come from this image; how many of them now, filled up to whole groups
         remaining, wanted = Signal(16), Signal(range(config.lanes + 1))
-        length, gap = Signal(range(config.lanes + 1)), Signal(signed(bits_for(max(config.lanes, self.least_gap)) + 1), init=-1)
+        length = Signal(range(config.lanes + 1))
+        gap, following_gap = (Signal(signed(bits_for(max(config.lanes, self.least_gap)) + 1), init=-1, name=name)
+                              for name in ("gap", "following_gap"))
         window_ends = loops.at_end3 & loops.at_end4
-        m.d.comb += [
+        # dot products end at least `least_gap` cycles apart, so these may follow `remaining` one after the other
+        m.d.sync += [
             wanted.eq(Mux(remaining > config.lanes, config.lanes, remaining)),
             length.eq(Mux(d.destination == Destination.VECTOR,
                           _round_up(wanted, config.scatter_width), _round_up(wanted, config.drain_width))),
+            following_gap.eq(Mux(length > self.least_gap, length, self.least_gap) - 2),
+        ]
+        with m.If(~dense):
+            m.d.sync += length.eq(config.drain_cycles)
+        m.d.comb += [
+            self.vectors.eq(Mux(dense, length >> lane_bits, config.drain_cycles)),
             self.reserve.eq(self.issued & window_ends),
             self.ready.eq(gap[-1] & (self.row_free | ~window_ends)),
         ]
-        m.d.comb += self.vectors.eq(length >> lane_bits)
-        with m.If(~dense):
-            m.d.comb += [length.eq(config.drain_cycles), self.vectors.eq(config.drain_cycles)]
         with m.If(self.start):
             m.d.sync += [remaining.eq(d.outputs), gap.eq(-1)]
         with m.Elif(self.issued):
-            m.d.sync += gap.eq(Mux(length > self.least_gap, length, self.least_gap) - 2)
+            m.d.sync += gap.eq(following_gap)
             m.d.sync += remaining.eq(Mux(loops.at_end1, d.outputs, remaining - config.lanes))
         with m.Elif(~gap[-1]):
             m.d.sync += gap.eq(gap - 1)

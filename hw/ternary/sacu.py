@@ -20,7 +20,7 @@ def lowest(bits):
 
 def _single(bits):
     """Whether at most one bit is set."""
-    return ~lowest(lowest(bits)[1])[0].any()
+    return ~lowest(bits)[1].any()
 
 
 def _encode(onehot):
@@ -56,7 +56,9 @@ class Chunker(wiring.Component):
         left, held, held_valid = Signal(count), Signal(chunk_layout(self._config), reset_less=True), Signal()
         dot_empty, single = Signal(init=1), Signal()
 
-        onehot, rest = lowest(left)
+        rest, arriving = Signal(count), Signal(count)
+        onehot, remainder = lowest(left)
+        m.d.comb += rest.eq(remainder)
         found, ends = left.any(), Signal()
         replace, blocked = Signal(), Signal()
         m.d.comb += [
@@ -75,8 +77,10 @@ class Chunker(wiring.Component):
                 m.d.sync += self._chunk(held, word, onehot, ends)
             with m.Elif(ends):
                 m.d.sync += held.last.eq(1)
-        arriving = Cat(self.i.p.nonzero.word_select(k, size).any() for k in range(count))
-        m.d.comb += self.i.ready.eq(~valid | (~blocked & single))
+        m.d.comb += [
+            arriving.eq(Cat(self.i.p.nonzero.word_select(k, size).any() for k in range(count))),
+            self.i.ready.eq(~valid | (~blocked & single)),
+        ]
         with m.If(self.i.ready):
             m.d.sync += [valid.eq(self.i.valid), word.eq(self.i.p), left.eq(arriving), single.eq(_single(arriving))]
         return m
@@ -119,10 +123,12 @@ class Issuer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         chunk, valid = Signal(chunk_layout(self._config), reset_less=True), Signal()
-        onehot, rest = lowest(chunk.nonzero)
+        onehot, remainder = lowest(chunk.nonzero)
         number = _encode(onehot)
         final = Signal()  # the chunk's last bit, known one cycle ahead
+        rest = Signal(self._config.chunk)
         m.d.comb += [
+            rest.eq(remainder),
             self.o.valid.eq(valid),
             self.o.p.index.eq(chunk.index + number),
             self.o.p.source.eq(Cat(number, chunk.source)),

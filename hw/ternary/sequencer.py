@@ -25,7 +25,7 @@ class Sequencer(wiring.Component):
     load_cycles, run_cycles : Out(32), cycles of this batch until the end of its INPUT layer and after it
     finished : Out(1), one cycle: a batch is complete
 
-    Timing: 17 cycles of ``fetching`` and one of ``layer_start`` before a layer runs, 2 after the last one.
+    Timing: 17 cycles of ``fetching`` and one of ``layer_start`` before a layer runs, 3 after the last one.
     """
 
     def __init__(self, config):
@@ -59,7 +59,7 @@ class Sequencer(wiring.Component):
                 for n in range(_WORDS):
                     with m.If(count == n + 1):
                         m.d.sync += words.as_value()[32 * n:32 * n + 32].eq(self.table_data)
-                with m.If((count == 1) & (DESCRIPTOR(self.table_data[:32].replicate(_WORDS)).kind == Kind.END)):
+                with m.If((count == 2) & (words.kind == Kind.END)):
                     m.d.comb += self.finished.eq(1)
                     m.next = "IDLE"
                 with m.Elif(count == _WORDS):
