@@ -162,7 +162,7 @@ class _Results:
         else:
             step = 1 if d.kind is Kind.CONV else self._config.drain_width
             self._pops.extend(range(first + step - 1 + 2, end + 3, step))
-            self.done = end + 2
+            self.done = end + 3
 
     def _operations(self, i, j):
         d = self._d

@@ -122,11 +122,12 @@ class Destinations(wiring.Component):
         m.submodules.queue = queue = Queue(packet(16 * config.drain_width), 2 * row)
         chosen = self.descriptor.destination == Destination.STREAM
         pending = Signal(range(2 * row + 1))
-        pop = self.o.valid & self.o.ready
+        pop, last_popped = self.o.valid & self.o.ready, Signal()
+        m.d.sync += last_popped.eq(pop & self.o.p.last)
         m.d.sync += pending.eq(pending + Mux(self.reserve & chosen, self.vectors, 0) - pop)
         m.d.comb += [
             queue.i.p.data.eq(self.values), queue.i.p.last.eq(self.layer_ends), queue.i.valid.eq(self.valid & chosen),
         ]
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         with m.If(chosen):
-            m.d.comb += [self.free.eq(pending <= row), self.layer_done.eq(pop & self.o.p.last)]
+            m.d.comb += [self.free.eq(pending <= row), self.layer_done.eq(last_popped)]
