@@ -1,8 +1,7 @@
-"""README's tables and picture from measured results: `python -m shiftwork.flow.tables`.
+"""The tables and the picture of README and docs/engines/: `python -m shiftwork.flow.tables`.
 
 docs/results/<engine>.json (what `shiftwork bench` writes) fills the text between `<!-- table: <engine> -->`
-and
-`<!-- end -->`; build/digits/results.json (what the demo writes) becomes docs/cycles.svg.
+and `<!-- end -->`; build/digits/results.json (what the demo writes) becomes docs/cycles.svg.
 """
 
 import json
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from .errors import FlowError, reported
 
-__all__ = ["table", "filled", "picture"]
+__all__ = ["table", "filled", "fill_pages", "picture"]
 
 _SPAN = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _GRAY = "#6e7781"
@@ -47,6 +46,17 @@ def filled(text, folder):
     return _SPAN.sub(fill, text)
 
 
+def fill_pages(root):
+    """Fills README.md and docs/engines/*.md of the folder ``root``: all of them, or none on FlowError."""
+    root = Path(root)
+    pages = [root / "README.md", *sorted(root.glob("docs/engines/*.md"))]
+    texts = [filled(page.read_text(), root / "docs/results") for page in pages]
+    for page, text in zip(pages, texts, strict=True):
+        beside = page.with_name(f".{page.name}.part")
+        beside.write_text(text)
+        beside.replace(page)
+
+
 def picture(layers):
     """The report's plot of cycles as an SVG file of its own, in a gray that suits light and dark pages."""
     from .plots import cycles
@@ -56,12 +66,8 @@ def picture(layers):
 
 
 def main():
-    """Fills README.md and draws docs/cycles.svg in the current folder."""
-    readme = Path("README.md")
-    text = filled(readme.read_text(), "docs/results")
-    beside = Path(".README.md.part")
-    beside.write_text(text)
-    beside.replace(readme)
+    """Fills the pages and draws docs/cycles.svg in the current folder."""
+    fill_pages(".")
     results = Path("build/digits/results.json")
     if results.is_file():
         Path("docs/cycles.svg").write_text(picture(json.loads(results.read_text())["engines"][0]["layers"]))

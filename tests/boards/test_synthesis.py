@@ -62,7 +62,7 @@ def test_tools(tmp_path, monkeypatch):
     (lambda: BoardTop(PRESETS["tiny"], "icebreaker", frequency=19.3),
      "Engine clock of icebreaker must be one that its PLL makes of 12 MHz, between 12 and 48 MHz, not 19.3"),
     (lambda: BoardTop(PRESETS["tiny"], "icebreaker", baud=7_000_000),
-     "Baud rate must be at most 2250000 and divide the clock of 18 MHz to within 2 %, not 7000000"),
+     "Baud rate must be at most 3000000 and divide the clock of 24 MHz to within 2 %, not 7000000"),
     (lambda: bitstream(PRESETS["tiny"], "arty", "x"), "Board must be icebreaker or ulx3s-85f, not 'arty'"),
 ])
 def test_board_arguments(make, message):

@@ -1,10 +1,10 @@
-"""README's tables are filled from measured results."""
+"""Tables of README and docs/engines/ are filled from measured results."""
 
 import json
 
 import pytest
 from shiftwork.flow.errors import FlowError
-from shiftwork.flow.tables import filled, picture
+from shiftwork.flow.tables import fill_pages, filled, picture
 
 from .fakes import results
 
@@ -30,6 +30,31 @@ def test_missing_results_are_told(tmp_path):
         FlowError, match=r"ternary\.json must be there for the table ternary \(shiftwork bench ternary"
     ):
         filled(TEXT, tmp_path)
+
+
+def test_all_pages_are_filled_or_none(tmp_path):
+    engines, measured = tmp_path / "docs/engines", tmp_path / "docs/results"
+    engines.mkdir(parents=True)
+    measured.mkdir()
+    pages = [tmp_path / "README.md", engines / "ternary.md", engines / "without.md"]
+    for page, text in zip(pages, (TEXT, "# Page\n" + TEXT, "no table\n"), strict=True):
+        page.write_text(text)
+    with pytest.raises(FlowError, match="must be there for the table ternary"):
+        fill_pages(tmp_path)
+    assert pages[0].read_text() == TEXT
+
+    (measured / "ternary.json").write_text(json.dumps(ROWS))
+    fill_pages(tmp_path)
+    assert [page.read_text() for page in pages] == [
+        filled(TEXT, measured), filled("# Page\n" + TEXT, measured), "no table\n"]
+    assert "4,608 cycles" in pages[1].read_text()
+    assert sorted(engines.iterdir()) == pages[1:]
+
+    (engines / "last.md").write_text(TEXT.replace("ternary", "other"))
+    pages[0].write_text(TEXT)
+    with pytest.raises(FlowError, match="must be there for the table other"):
+        fill_pages(tmp_path)
+    assert pages[0].read_text() == TEXT
 
 
 def test_picture_stands_alone():
