@@ -139,7 +139,7 @@ PRESETS = {
     "tiny": TernaryConfig(lanes=8, grid_rows=2, grid_columns=2, drain_width=2, scatter_width=4,
                           row_depth=256, weight_depth=512, table_depth=128, vector_depth=128),
     "default": TernaryConfig(),
-    "icebreaker": TernaryConfig(lanes=8, grid_rows=2, grid_columns=4, drain_width=1, scatter_width=8,
+    "icebreaker": TernaryConfig(lanes=4, grid_rows=2, grid_columns=2, drain_width=1, scatter_width=4,
                                 row_depth=512, weight_depth=2048, table_depth=256, vector_depth=512, acc_width=18,
                                 row_slots=2),
     "ulx3s-85f": TernaryConfig(row_depth=512, weight_depth=2048, vector_depth=1024),

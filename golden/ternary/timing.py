@@ -65,7 +65,7 @@ class _Controller:
             last_word = k == len(words) - 1
             self._word_end = cycle
             if not chunks and last_word and empty:
-                self._present(cycle, 1, True)
+                self._word_end = self._present(cycle, 1, True)
             elif not chunks and last_word:
                 self._held[2] = cycle + 1
             for n, bits in enumerate(chunks):

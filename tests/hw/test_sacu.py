@@ -10,6 +10,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
+from shiftwork.golden.ternary import timing
 from shiftwork.golden.ternary.timing import QUEUE_DEPTH, sacu_cycles
 from shiftwork.hw.ternary.fetcher import Fetcher
 from shiftwork.hw.ternary.layouts import DESCRIPTOR, Kind, item_layout
@@ -207,3 +208,38 @@ def test_dot_products_follow_without_a_gap():
 
     simulate(dut, source(dut.i, to_words(dots)), take, timeout=2 * len(items) + 50)
     assert cycles == list(range(cycles[0], cycles[0] + len(items)))
+
+
+@pytest.mark.parametrize("empties", [10, 150])
+def test_null_behind_a_full_queue(empties):
+    """A dot product without non-zeros waits in the chunker while the queue is full, and the empty words behind it too."""
+    config = PRESETS["default"]
+    full = (1 << config.word_width) - 1
+    words = [(full, k == 3) for _ in range(2) for k in range(4)] + [(0, 1)] + [(0, 0)] * empties + [(1, 1)]
+    dut = SparseAdditionControl(config)
+    items = []
+
+    async def feed(ctx):
+        for nonzero, last in words:
+            ctx.set(dut.i.p.nonzero, nonzero)
+            ctx.set(dut.i.p.last, last)
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick().until(dut.i.ready)
+        ctx.set(dut.i.valid, 0)
+
+    async def take(ctx):
+        ctx.set(dut.o.ready, 1)
+        for cycle in range(512 + 8 + empties + 60):
+            _, _, valid = await ctx.tick().sample(dut.o.valid)
+            if valid:
+                items.append(cycle)
+
+    simulate(dut, feed, take, timeout=2000)
+    controller = timing._Controller(lambda cycle: cycle)
+    for _ in range(2):
+        controller.dot([[8] * 8] * 4)
+    controller.dot([[]])
+    controller.dot([[]] * empties + [[1]])
+    controller.finish()
+    assert len(items) == 514
+    assert items[-1] - items[0] == controller.issued - controller.first_issue
