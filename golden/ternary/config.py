@@ -123,8 +123,8 @@ class TernaryConfig:
         """Bits of the loop counters, by descriptor field: a count must be below 2 ** bits."""
         filters = max((self.table_depth - 1).bit_length(), (self.vector_depth - 1).bit_length())
         visits = max(4, (self.vector_depth * self.drain_width // self.scatter_width).bit_length())
-        return {"m_count": filters, "i_count": 6, "j_count": 6, "pi_count": 3, "pj_count": 3,
-                "segments": visits, "words": visits, "out_u_count": 6, "out_v_count": 6}
+        return {"m_count": filters, "i_count": 7, "j_count": 7, "pi_count": 3, "pj_count": 3,
+                "segments": visits, "words": visits, "out_u_count": 7, "out_v_count": 7}
 
     @property
     def fingerprint(self):

@@ -101,7 +101,7 @@ REFUSED = {
     "block": (network(conv(shape=(1, 1, 1, 1)), shape=(1, 514, 1)), CONFIG,
               "Output of layer 'c' must have at most 256 rows a grid cell, not 257"),
     "field": (network(conv(shape=(1, 1, 1, 1), pool=(300, 1)), shape=(1, 300, 1)), CONFIG,
-              r"Descriptor of layer 'c': pi_count must be within 0 \.\. 255, its field of 8 bits, not 300"),
+              r"Descriptor of the input: i_count must be below 128, what its counter of 7 bits holds, not 150"),
 }
 
 
