@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..common.stream import Queue, packet
-from .layouts import DESCRIPTOR, Destination, Kind, Widths
+from .layouts import DESCRIPTOR, Destination, Widths
 from .scatter import Scatter
 
 __all__ = ["InputReader", "Destinations"]

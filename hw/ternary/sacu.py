@@ -89,7 +89,7 @@ class Chunker(wiring.Component):
         """Statements that load ``held`` with the chunk of ``word`` that ``onehot`` names."""
         size = self._config.chunk
         chosen = [
-            Cat((bits.word_select(k, size)[n] & onehot[k] for k in range(len(onehot))))
+            Cat(bits.word_select(k, size)[n] & onehot[k] for k in range(len(onehot)))
             for bits in (word.nonzero, word.negative) for n in range(size)]
         picked = Cat(c.any() for c in chosen)
         number = _encode(onehot) if len(onehot) > 1 else Cat()

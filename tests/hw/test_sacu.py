@@ -9,8 +9,8 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 from shiftwork.golden.ternary import timing
+from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 from shiftwork.golden.ternary.timing import QUEUE_DEPTH, sacu_cycles
 from shiftwork.hw.ternary.fetcher import Fetcher
 from shiftwork.hw.ternary.layouts import DESCRIPTOR, Kind, item_layout
