@@ -69,10 +69,8 @@ class _Controller:
             elif not chunks and last_word:
                 self._held[2] = cycle + 1
             for n, bits in enumerate(chunks):
-                cycle = self._word_end = self._present(cycle, bits, last_word and n == len(chunks) - 1) + 1
-                empty = False
-            if chunks:
-                self._word_end -= 1
+                self._word_end = self._present(cycle, bits, last_word and n == len(chunks) - 1)
+                cycle, empty = self._word_end + 1, False
         self._address += 1
 
     def _present(self, cycle, bits, last):

@@ -175,8 +175,7 @@ class Drain(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config, d = self._config, self.descriptor
-        scale = self.scale
+        config, d, scale = self._config, self.descriptor, self.scale
         dense = d.kind == Kind.DENSE
         flags = Cat(self.masked, self.lane, self.select, self.first, self.last, self.ends, self.layer_ends)
         flags, valid = self._delayed(m, flags, 1 + self._scalers[0].latency)
