@@ -10,34 +10,34 @@ __all__ = ["Nest"]
 class Nest(wiring.Component):
     """Counters of nested loops, outermost first.
 
-    ``value[k]`` runs through 0 .. ``count[k]`` - 1; a ``step`` advances the innermost counter and carries outwards.
+    ``value[k]`` runs through 0 .. ``count[k]`` - 1; a ``step`` advances the innermost counter and carries
+    outwards.
 
     Parameters
     ----------
     widths : sequence of int
         Bits of each counter.
-    registered : bool
-        Whether ``at_end``, ``carry`` and ``done`` come from registers, and so a cycle later.
 
     Members
     -------
-    count0.. : In(widths[k]), at least 1, constant while counting
-    reset, step : In(1)
+    count0.. : In(widths[k]), 1 .. 2 ** width (which is written 0), constant from a ``reset`` on
+    reset, step : In(1); the first ``reset`` goes before the first step
     value0.. : Out(widths[k])
     at_end0.. : Out(1), counter k stands at its last value
     carry0.. : Out(1), a step advances (or wraps) counter k: all inner ones stand at their last value
     done : Out(1), all counters stand at their last value; a step then starts over
 
-    Timing: ``value`` follows ``step`` and ``reset`` in the next cycle, the other outputs too or, ``registered``, in the
-    one after it; steps are then at least two cycles apart.
+    Timing: all outputs follow ``step`` and ``reset`` in the next cycle. ``at_end`` comes from a register,
+    which looks one value ahead, so that no path from a step to the next one holds a comparison.
+    Cost: an adder, two comparisons and a register of each width, and one more bit.
     """
 
-    def __init__(self, widths, *, registered=False):
+    def __init__(self, widths):
         self._widths = tuple(widths)
-        self._registered = registered
         members = {"reset": In(1), "step": In(1), "done": Out(1)}
         for k, width in enumerate(self._widths):
-            members |= {f"count{k}": In(width), f"value{k}": Out(width), f"at_end{k}": Out(1), f"carry{k}": Out(1)}
+            members |= {f"count{k}": In(width), f"value{k}": Out(width)}
+            members |= {f"at_end{k}": Out(1), f"carry{k}": Out(1)}
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -45,17 +45,15 @@ class Nest(wiring.Component):
         inner = Signal(init=1)
         m.d.comb += inner.eq(1)
         for k, width in reversed(list(enumerate(self._widths))):
-            value = getattr(self, f"value{k}")
+            value, count = getattr(self, f"value{k}"), getattr(self, f"count{k}")
             at_end = getattr(self, f"at_end{k}")
-            following = Signal(width, name=f"following{k}")
-            m.d.comb += [following.eq(value + 1), getattr(self, f"carry{k}").eq(inner)]
-            m.d["sync" if self._registered else "comb"] += at_end.eq(following == getattr(self, f"count{k}"))
-            with m.If(self.reset):
-                m.d.sync += value.eq(0)
-            with m.Elif(self.step & inner):
-                m.d.sync += value.eq(following)
-                with m.If(at_end):
-                    m.d.sync += value.eq(0)
+            last = Signal(width, name=f"last{k}")
+            m.d.comb += [last.eq(count - 1), getattr(self, f"carry{k}").eq(inner)]
+            with m.If(self.reset | (self.step & inner)):
+                with m.If(self.reset | at_end):
+                    m.d.sync += [value.eq(0), at_end.eq(last == 0)]
+                with m.Else():
+                    m.d.sync += [value.eq(value + 1), at_end.eq((value + 1)[:width] == last)]
             outer = Signal(name=f"inner{k}")
             m.d.comb += outer.eq(inner & at_end)
             inner = outer
