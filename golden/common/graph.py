@@ -14,6 +14,7 @@ OPERATORS = {
     "BatchNormalization": (5, 5, {"epsilon", "momentum"}, {"training_mode": 0, "spatial": 1}),
     "Relu": (1, 1, set(), {}),
     "Flatten": (1, 1, set(), {"axis": 1}),
+    "Add": (2, 2, set(), {}),
 }
 """Of each operator: least and greatest number of inputs, free attributes, those with one allowed value."""
 
@@ -104,8 +105,14 @@ def _batch_norm(where, node, arrays, shape):
     return shape
 
 
+def _add(where, node, arrays, shape, other):
+    if shape != other:
+        raise ValueError(f"{where} inputs must have equal shapes, not {shape} and {other}")
+    return shape
+
+
 _SHAPES = {"Conv": _conv, "Gemm": _gemm, "MaxPool": _max_pool, "BatchNormalization": _batch_norm,
-           "Relu": lambda where, node, arrays, shape: shape,
+           "Add": _add, "Relu": lambda where, node, arrays, shape: shape,
            "Flatten": lambda where, node, arrays, shape: (int(np.prod(shape)),)}
 
 
@@ -135,12 +142,14 @@ def infer_shapes(network):
             raise ValueError(f"{where} must have {least} to {most} inputs, not {len(node.inputs)}")
         if len(node.outputs) != 1:
             raise ValueError(f"{where} must have one output, not {len(node.outputs)}")
-        if node.inputs[0] not in shapes:
-            raise ValueError(f"{where} input must be the output of an earlier node, not {node.inputs[0]!r}")
+        for source in node.sources:
+            if source not in shapes:
+                raise ValueError(f"{where} input must be the output of an earlier node, not {source!r}")
         if node.outputs[0] in shapes or node.outputs[0] in network.arrays:
             raise ValueError(f"{where} output must be a new tensor, not {node.outputs[0]!r} again")
         _check_attributes(where, node)
-        shapes[node.outputs[0]] = _SHAPES[node.op_type](where, node, network.arrays, shapes[node.inputs[0]])
+        found = [shapes[source] for source in node.sources]
+        shapes[node.outputs[0]] = _SHAPES[node.op_type](where, node, network.arrays, *found)
     if network.output_name not in shapes:
         raise ValueError(f"output must be a tensor of the graph, not {network.output_name!r}")
     for name, bounds in network.ranges.items():

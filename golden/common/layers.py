@@ -2,8 +2,8 @@
 
 Inside, an activation of N images is an array (C, H, W, N) or (K, N): with the batch as the last axis patches
 are copied in long runs, Flatten is a reshape in (channel, row, column) order, and channels are always axis 0.
-All functions keep the dtype they are given. ``forward(node, arrays, x, training)`` returns (y, cache);
-``backward(node, arrays, dy, cache)`` returns (dx, {tensor name: gradient}).
+All functions keep the dtype they are given. ``forward(node, arrays, training, x)`` returns (y, cache), Add
+taking two activations; ``backward(node, arrays, dy, cache)`` returns ((dx of each), {tensor name: gradient}).
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ def _conv_geometry(node):
     return node.attributes.get("strides", (1, 1)), node.attributes.get("pads", (0, 0, 0, 0))
 
 
-def _conv(node, arrays, x, training):
+def _conv(node, arrays, training, x):
     weight = arrays[node.inputs[1]]
     strides, pads = _conv_geometry(node)
     columns = patches(x, weight.shape[2:], strides, pads)
@@ -61,10 +61,10 @@ def _conv_backward(node, arrays, dy, cache):
     if len(node.inputs) > 2:
         grads[node.inputs[2]] = flat.sum(axis=1)
     dcolumns = (weight.reshape(len(weight), -1).T @ flat).reshape(columns.shape)
-    return _unpatch(dcolumns, shape, strides, pads), grads
+    return (_unpatch(dcolumns, shape, strides, pads),), grads
 
 
-def _gemm(node, arrays, x, training):
+def _gemm(node, arrays, training, x):
     weight = arrays[node.inputs[1]]
     y = (weight if node.attributes.get("transB", 0) else weight.T) @ x
     if len(node.inputs) > 2:
@@ -78,10 +78,10 @@ def _gemm_backward(node, arrays, dy, x):
     grads = {node.inputs[1]: dy @ x.T if rows else x @ dy.T}
     if len(node.inputs) > 2:
         grads[node.inputs[2]] = dy.sum(axis=1).reshape(arrays[node.inputs[2]].shape)
-    return (weight.T if rows else weight) @ dy, grads
+    return ((weight.T if rows else weight) @ dy,), grads
 
 
-def _batch_norm(node, arrays, x, training):
+def _batch_norm(node, arrays, training, x):
     gamma, beta, mean, var = (arrays[name] for name in node.inputs[1:])
     if training:
         axes = tuple(range(1, x.ndim))
@@ -101,15 +101,15 @@ def _batch_norm_backward(node, arrays, dy, cache):
     count = dy.dtype.type(dy[0].size)
     dx = dy - _per_channel(dbeta / count, dy) - normal * _per_channel(dgamma / count, dy)
     dx *= _per_channel(arrays[node.inputs[1]] * inverse, dy)
-    return dx, {node.inputs[1]: dgamma, node.inputs[2]: dbeta}
+    return (dx,), {node.inputs[1]: dgamma, node.inputs[2]: dbeta}
 
 
-def _relu(node, arrays, x, training):
+def _relu(node, arrays, training, x):
     return np.maximum(x, 0), x > 0
 
 
 def _relu_backward(node, arrays, dy, positive):
-    return dy * positive, {}
+    return (dy * positive,), {}
 
 
 def _pool_slices(node, shape):
@@ -119,7 +119,7 @@ def _pool_slices(node, shape):
             for r in range(pr) for s in range(pc)]
 
 
-def _max_pool(node, arrays, x, training):
+def _max_pool(node, arrays, training, x):
     first, *others = _pool_slices(node, x.shape)
     y = x[first].copy()
     winner = np.zeros(y.shape, np.uint16)
@@ -135,21 +135,30 @@ def _max_pool_backward(node, arrays, dy, cache):
     dx = np.zeros(shape, dy.dtype)
     for n, window in enumerate(_pool_slices(node, shape)):
         dx[window] += dy * (winner == n)
-    return dx, {}
+    return (dx,), {}
 
 
-def _flatten(node, arrays, x, training):
+def _flatten(node, arrays, training, x):
     return x.reshape(-1, x.shape[-1]), x.shape
 
 
 def _flatten_backward(node, arrays, dy, shape):
-    return dy.reshape(shape), {}
+    return (dy.reshape(shape),), {}
+
+
+def _add(node, arrays, training, x, other):
+    return x + other, None
+
+
+def _add_backward(node, arrays, dy, cache):
+    return (dy, dy), {}
 
 
 FORWARD = {"Conv": _conv, "Gemm": _gemm, "BatchNormalization": _batch_norm, "Relu": _relu,
-           "MaxPool": _max_pool, "Flatten": _flatten}
+           "MaxPool": _max_pool, "Flatten": _flatten, "Add": _add}
 BACKWARD = {"Conv": _conv_backward, "Gemm": _gemm_backward, "BatchNormalization": _batch_norm_backward,
-            "Relu": _relu_backward, "MaxPool": _max_pool_backward, "Flatten": _flatten_backward}
+            "Relu": _relu_backward, "MaxPool": _max_pool_backward, "Flatten": _flatten_backward,
+            "Add": _add_backward}
 
 
 def softmax_cross_entropy(logits, labels):

@@ -35,7 +35,7 @@ FORMAT, VERSION = "shiftwork-network", 1
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One operation: ``outputs = op_type(inputs)``; the first input is an activation, others are arrays."""
+    """One operation: ``outputs = op_type(inputs)``; activations come first (Add has two), then arrays."""
 
     op_type: str
     name: str
@@ -51,6 +51,11 @@ class Node:
                 raise ValueError(f"node's op_type, name, inputs and outputs must be strings, not {value!r}")
         attributes = {k: tuple(v) if isinstance(v, list) else v for k, v in self.attributes.items()}
         object.__setattr__(self, "attributes", attributes)
+
+    @property
+    def sources(self):
+        """Names of the activations among the inputs."""
+        return self.inputs[:2 if self.op_type == "Add" else 1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +88,8 @@ class Network:
         arrays = {name: array.astype(np.float32) for name, array in self.arrays.items()}
         values = {self.input_name: np.ascontiguousarray(np.moveaxis(x, 0, -1))}
         for node in self.nodes:
-            values[node.outputs[0]] = FORWARD[node.op_type](node, arrays, values[node.inputs[0]], False)[0]
+            found = [values[source] for source in node.sources]
+            values[node.outputs[0]] = FORWARD[node.op_type](node, arrays, False, *found)[0]
         return values
 
     def forward(self, x, batch=256):

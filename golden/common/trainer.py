@@ -56,7 +56,8 @@ def gradients(network, arrays, x, labels, quantize=None):
     quantize = quantize or {}
     values, caches, inside, statistics = {network.input_name: x}, {}, {}, {}
     for node in network.nodes:
-        y, caches[node.name] = FORWARD[node.op_type](node, arrays, values[node.inputs[0]], True)
+        sources = [values[source] for source in node.sources]
+        y, caches[node.name] = FORWARD[node.op_type](node, arrays, True, *sources)
         if node.op_type == "BatchNormalization":
             statistics[node.name] = caches[node.name][2:]
         name = node.outputs[0]
@@ -74,9 +75,9 @@ def gradients(network, arrays, x, labels, quantize=None):
             continue
         if node.outputs[0] in inside:
             dy = dy * inside[node.outputs[0]]
-        dx, here = BACKWARD[node.op_type](node, arrays, dy, caches[node.name])
-        source = node.inputs[0]
-        flowing[source] = flowing[source] + dx if source in flowing else dx
+        dxs, here = BACKWARD[node.op_type](node, arrays, dy, caches[node.name])
+        for source, dx in zip(node.sources, dxs, strict=True):
+            flowing[source] = flowing[source] + dx if source in flowing else dx
         for name, gradient in here.items():
             found[name] = found[name] + gradient if name in found else gradient
     return loss, found, statistics
@@ -92,14 +93,15 @@ def refresh_statistics(network, x, batch=512):
              for n in range(0, len(x), batch)]
     values = {network.input_name: parts}
     for node in network.nodes:
-        inputs = values[node.inputs[0]]
         if node.op_type == "BatchNormalization":
+            inputs = values[node.sources[0]]
             axes = tuple(range(1, inputs[0].ndim))
             mean = np.mean([part.mean(axis=axes) for part in inputs], axis=0)
             square = np.mean([(part ** 2).mean(axis=axes) for part in inputs], axis=0)
             arrays[node.inputs[3]] = mean.astype(np.float32)
             arrays[node.inputs[4]] = np.maximum(square - mean ** 2, 0).astype(np.float32)
-        values[node.outputs[0]] = [FORWARD[node.op_type](node, arrays, part, False)[0] for part in inputs]
+        found = zip(*(values[source] for source in node.sources), strict=True)
+        values[node.outputs[0]] = [FORWARD[node.op_type](node, arrays, False, *part)[0] for part in found]
     return replace(network, arrays=arrays)
 
 

@@ -73,6 +73,38 @@ def test_transposed_gemm_is_the_same():
     np.testing.assert_array_equal(turned.forward(x), network(SMALL).forward(x))
 
 
+def residual(arrays=None, add=("g", "x")):
+    """Two Gemms, the first within a residual, whose sum is added to itself."""
+    node_list = (Node(op_type="Gemm", name="g", inputs=["x", "w"], outputs=["g"]),
+                 Node(op_type="Add", name="a", inputs=add, outputs=["a"]),
+                 Node(op_type="Add", name="b", inputs=["a", "a"], outputs=["b"]),
+                 Node(op_type="Gemm", name="y", inputs=["b", "v"], outputs=["y"]))
+    arrays = arrays or {"w": np.array([[0, 1], [0, 2.0]]), "v": np.array([[3.0], [5]])}
+    return Network(nodes=node_list, arrays=arrays, input_shape=(2,), output_name="y")
+
+
+def test_add_sums_two_activations(tmp_path):
+    net = residual()
+    x = np.array([[1, 10], [-1, 4]], np.float32)
+    assert net.activations(x)["a"].T.tolist() == [[1, 31], [-1, 11]]
+    assert net.forward(x).tolist() == [[2 * (3 + 5 * 31)], [2 * (-3 + 5 * 11)]]
+    assert [node.sources for node in net.nodes] == [("x",), ("g", "x"), ("a", "a"), ("b",)]
+    save(net, tmp_path / "a.npz")
+    again = load(tmp_path / "a.npz")
+    assert again.nodes == net.nodes and np.array_equal(again.forward(x), net.forward(x))
+
+
+@pytest.mark.parametrize("arrays, add, message", [
+    (None, ("g", "z"), "Add 'a' input must be the output of an earlier node, not 'z'"),
+    (None, ("w", "g"), "Add 'a' input must be the output of an earlier node, not 'w'"),
+    (None, ("g",), "Add 'a' must have 2 to 2 inputs, not 1"),
+    ({"w": np.ones((2, 3))}, ("g", "x"), r"Add 'a' inputs must have equal shapes, not \(3,\) and \(2,\)"),
+])
+def test_refuses_sums(arrays, add, message):
+    with pytest.raises(ValueError, match=message):
+        residual(arrays, add)
+
+
 def test_saves_the_same_bytes_and_loads_the_same_network(tmp_path):
     net = calibrate(network(SMALL), np.random.default_rng(2).standard_normal((20, 2, 4, 6)))
     save(net, tmp_path / "a.npz")

@@ -24,12 +24,27 @@ def every_operator():
     return Network(nodes=nodes, arrays=arrays, input_shape=(2, 6, 7), output_name="y")
 
 
-def test_gradients_are_the_numerical_ones():
-    net, rng = every_operator(), np.random.default_rng(1)
+def residual():
+    """Sums of a Conv and what it reads, of a Gemm and what it reads, and of one activation and itself."""
+    rng = np.random.default_rng(2)
+    arrays = {"w1": rng.standard_normal((2, 2, 3, 3)), "b1": rng.standard_normal(2),
+              "w2": rng.standard_normal((2, 2, 1, 1)), "w3": rng.standard_normal((84, 4)),
+              "w4": rng.standard_normal((4, 4))}
+    nodes = (node("Conv", "p", "x", "w2"), node("Conv", "c", "p", "w1", "b1", pads=(1, 1, 1, 1)),
+             node("Add", "s", "p", "c"), node("Relu", "r", "s"), node("Flatten", "f", "r"),
+             node("Gemm", "d", "f", "w3"), node("Gemm", "e", "d", "w4"), node("Add", "t", "e", "d"),
+             node("Add", "y", "t", "t"))
+    return Network(nodes=nodes, arrays=arrays, input_shape=(2, 6, 7), output_name="y")
+
+
+@pytest.mark.parametrize("make, names", [
+    (every_operator, {"w1", "b1", "g", "b", "w2", "b2", "w3"}), (residual, {"w1", "b1", "w2", "w3", "w4"})])
+def test_gradients_are_the_numerical_ones(make, names):
+    net, rng = make(), np.random.default_rng(1)
     x, labels = rng.standard_normal((2, 6, 7, 5)), rng.integers(0, 4, 5)
     arrays = dict(net.arrays)
     _, found, _ = gradients(net, arrays, x, labels)
-    assert set(found) == {"w1", "b1", "g", "b", "w2", "b2", "w3"}
+    assert set(found) == names
     for name, gradient in found.items():
         for index in rng.permutation(arrays[name].size)[:12]:
             moved = []
@@ -122,6 +137,16 @@ def test_refreshed_statistics_are_the_data_s():
     whole = refresh_statistics(net, x, batch=len(x))
     np.testing.assert_allclose(whole.arrays["m"], values.reshape(4, -1).mean(axis=1), atol=1e-5)
     np.testing.assert_allclose(whole.arrays["v"], values.reshape(4, -1).var(axis=1), rtol=1e-4)
+
+
+def test_statistics_are_refreshed_behind_a_sum():
+    nodes = (node("Gemm", "h", "x", "w"), node("Add", "s", "x", "h"),
+             node("BatchNormalization", "y", "s", "g", "b", "m", "v"))
+    arrays = {"w": np.diag([1.0, -3.0]), "g": np.ones(2), "b": np.zeros(2), "m": np.zeros(2), "v": np.ones(2)}
+    x = np.array([[1, 2], [3, 2], [5, 5]], np.float32)
+    fresh = refresh_statistics(Network(nodes=nodes, arrays=arrays, input_shape=(2,), output_name="y"), x)
+    assert fresh.arrays["m"] == pytest.approx([6, -6])       # of 2 x0 and -2 x1
+    assert fresh.arrays["v"] == pytest.approx([4 * 8 / 3, 4 * 2])
 
 
 def test_adam_s_first_step_is_the_rate_in_the_gradient_s_direction():
