@@ -110,10 +110,21 @@ def _measured(entry, function, bench):
     return found
 
 
+def _rows(path):
+    """Rows of an earlier run."""
+    try:
+        rows = json.loads(Path(path).read_text())
+        return [row for row in rows if row["name"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise FlowError(f"--json with --only must name a file of an earlier bench, or none, not {path}, "
+                        "which is no list of rows") from error
+
+
 def measure(name, path=None, only=""):
     """Runs the entries of an engine with ``only`` in their names; the exit code, 1 where one is not met.
 
-    Writes [{name, unit, value, must, ok}] to ``path``. Raises FlowError where no entry is meant.
+    Writes [{name, unit, value, must, ok}] to ``path``; with ``only``, rows of other names that a file there
+    has stay. Raises FlowError where no entry is meant, or where such a file is not a list of rows.
     """
     entries = import_module(choose("Engine", name, BENCHES)).ENTRIES
     chosen = {entry: function for entry, function in entries.items() if only in entry}
@@ -121,6 +132,7 @@ def measure(name, path=None, only=""):
         raise FlowError(f"--only must be part of one of {', '.join(entries)}, not {only!r}")
     if path is not None and not Path(path).absolute().parent.is_dir():
         raise FlowError(f"--json must name a file in a folder that exists, not {path}")
+    kept = _rows(path) if only and path is not None and Path(path).exists() else []
     measured = []
     with tempfile.TemporaryDirectory(prefix="shiftwork-bench-") as work, Stages() as stages:
         bench = Bench(work)
@@ -130,7 +142,8 @@ def measure(name, path=None, only=""):
     _print(measured)
     if path is not None:
         beside = Path(path).with_name(f".{Path(path).name}.part")
-        beside.write_text(json.dumps([asdict(found) for found in measured], indent=1) + "\n")
+        rows = {row["name"]: row for row in [*kept, *map(asdict, measured)]}   # a later one in its place
+        beside.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
         beside.replace(path)
     missed = [found.name for found in measured if found.ok is False]
     if missed:

@@ -4,13 +4,14 @@ import numpy as np
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 from shiftwork.golden.ternary.layers import ConvLayer, DenseLayer, TernaryNetwork
 
-from . import ternary
+from . import bench_purify, ternary
 from .bench import at_least, at_most, exactly, reported
 from .bench_tools import simulated, synthesis, trained_digits, used
 from .datasets import digits, mnist10k
 from .sacu_bench import dot_cycles
 
 __all__ = ["ENTRIES"]
+
 
 def sacu(bench):
     """Cycles of dot products of 4,608 random weights, of the RTL in Amaranth's simulator."""
@@ -45,7 +46,8 @@ def lane(bench):
     """Logic of one lane: what 32 more lanes cost, divided by 32."""
     base = dict(row_depth=512, acc_width=20)
     cells = [
-        used(synthesis(bench, TernaryConfig(lanes=lanes, **base)), "TRELLIS_COMB") for lanes in (32, 64)
+        used(synthesis(bench, TernaryConfig(lanes=lanes, **base), seeds=(1,)), "TRELLIS_COMB")
+        for lanes in (32, 64)
     ]
     yield at_most("lane/comb", "TRELLIS_COMB", (cells[1] - cells[0]) / 32, 70)
 
@@ -101,54 +103,35 @@ def _random_layer(kind, name, shape, rng, high, **more):
 
 
 def _peer(bench, name, config, layer, shape, bounds):
+    """Cycles of a layer, and cells and clock of an engine made for it; bounds: cycles, COMB, block RAMs."""
     integer = TernaryNetwork(input_shape=shape, input_scale=1.0, output_scale=1.0, layers=(layer,))
     x = np.random.default_rng(1).integers(1, 256, (5, *shape))
     _, found, different = simulated(bench, name, config, integer, x)
-    made = synthesis(bench, config)
-    yield at_most(f"{name}/cycles", "cycles", int(found.run_cycles.max()), bounds["cycles"])
+    made, (cycles, comb, bram) = synthesis(bench, config), bounds
+    yield at_most(f"{name}/cycles", "cycles", int(found.run_cycles.max()), cycles)
     yield exactly(f"{name}/different", "values and cycles", different, 0)
     yield reported(f"{name}/load", "cycles", int(found.load_cycles.max()))
-    yield at_most(f"{name}/comb", "TRELLIS_COMB", used(made, "TRELLIS_COMB"), bounds["comb"])
-    yield at_most(f"{name}/bram", "block RAMs", used(made, "DP16KD"), bounds["bram"])
+    yield at_most(f"{name}/comb", "TRELLIS_COMB", used(made, "TRELLIS_COMB"), comb)
+    yield at_most(f"{name}/bram", "block RAMs", used(made, "DP16KD"), bram)
     yield at_least(f"{name}/fmax", "MHz, ECP5 speed 6, median of seeds 1-3", made.median, 100)
 
 
 def peer_conv(bench):
-    """A convolution, 8x8 pixels, 8 to 8 channels, on 64 lanes; NNgen: 4,649 cycles, 22,650 COMB, 181 block
-    RAMs, 67 MHz.
+    """A convolution, 8x8 pixels, 8 to 8 channels, on 64 lanes.
+
+    NNgen: 4,649 cycles, 22,650 COMB, 181 block RAMs, 67 MHz.
     """
-    config = TernaryConfig(
-        lanes=64,
-        grid_rows=8,
-        grid_columns=8,
-        row_depth=128,
-        weight_depth=32,
-        table_depth=64,
-        vector_depth=32,
-        transposed=False,
-    )
     layer = _random_layer(ConvLayer, "conv", (8, 8, 3, 3), np.random.default_rng(0), 255, pads=(1, 1, 1, 1))
-    yield from _peer(
-        bench, "peer/conv-8x8x8-8", config, layer, (8, 8, 8), dict(cycles=465, comb=7600, bram=25)
-    )
+    yield from _peer(bench, "peer/conv-8x8x8-8", PEER_CONV, layer, (8, 8, 8), (465, 7600, 25))
 
 
 def peer_dense(bench):
-    """Fully connected, 64 to 32, one vector, on 32 lanes; NNgen: 2,393 cycles, 7,404 COMB, 21 block RAMs, 65
-    MHz.
+    """Fully connected, 64 to 32, one vector, on 32 lanes.
+
+    NNgen: 2,393 cycles, 7,404 COMB, 21 block RAMs, 65 MHz.
     """
-    config = TernaryConfig(
-        lanes=32,
-        grid_rows=4,
-        grid_columns=4,
-        row_depth=32,
-        weight_depth=64,
-        table_depth=128,
-        vector_depth=32,
-        convolution=False,
-    )
     layer = _random_layer(DenseLayer, "dense", (32, 64), np.random.default_rng(0), 255)
-    yield from _peer(bench, "peer/fc-64-32", config, layer, (64,), dict(cycles=160, comb=3700, bram=12))
+    yield from _peer(bench, "peer/fc-64-32", PEER_DENSE, layer, (64,), (160, 3700, 12))
 
 
 def accuracy_digits(bench):
@@ -190,6 +173,14 @@ def accuracy_mnist(bench):
     yield exactly("mnist/different", "logits and cycles, of 200 images", different, 0)
 
 
+PEER_CONV = TernaryConfig(
+    lanes=64, grid_rows=8, grid_columns=8, drain_width=2, scatter_width=8, row_depth=128, weight_depth=32,
+    table_depth=64, vector_depth=32, acc_width=16, transposed=False,
+)
+PEER_DENSE = TernaryConfig(
+    lanes=32, drain_width=1, scatter_width=8, row_depth=32, weight_depth=64, table_depth=128, vector_depth=64,
+    acc_width=16, convolution=False,
+)
 MNIST_CONFIG = TernaryConfig(row_depth=2048, weight_depth=1024)
 
 ENTRIES = {
@@ -203,4 +194,5 @@ ENTRIES = {
     "peer/fc-64-32": peer_dense,
     "digits/accuracy": accuracy_digits,
     "mnist/accuracy": accuracy_mnist,
+    **bench_purify.ENTRIES,
 }

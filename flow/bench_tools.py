@@ -10,20 +10,20 @@ __all__ = ["simulated", "synthesis", "trained_digits", "used"]
 SEEDS = (1, 2, 3)
 
 
-def synthesis(bench, config, target="ecp5-85k"):
-    """Out of context, seeds 1 to 3; once for each config."""
+def synthesis(bench, config, target="ecp5-85k", seeds=SEEDS):
+    """Out of context; once for each config."""
     from shiftwork.boards.synthesis import synthesize
 
     def run():
-        bench.note(f"{config.lanes} lanes, {target}, seeds {SEEDS}")
+        bench.note(f"{config.lanes} lanes, {target}, seeds {seeds}")
         return synthesize(
             ternary.verilog(config),
             target,
             bench.folder(f"synth-{config.fingerprint:x}-{config.row_depth}"),
-            seeds=SEEDS,
+            seeds=seeds,
         )
 
-    return bench.once((config, target), run)
+    return bench.once((config, target, seeds), run)
 
 
 def used(result, resource):

@@ -130,7 +130,7 @@ def quantized(module, program, x):
     x = as_images(np.asarray(x), program.metadata["input_shape"])
     if x.dtype.kind == "f":
         return module.quantize(program, x)
-    low, high = (-128, 127) if program.metadata["input_signed"] else (0, 255)
+    low, high = module.input_range(program.metadata["input_signed"], program.metadata["input_bits"])
     if x.min() < low or x.max() > high:
         raise FlowError(f"Input of integers must be within {low} .. {high}, not {x.min()} .. {x.max()}")
     return x.astype(np.int64)

@@ -199,7 +199,12 @@ def bench(
         str, typer.Argument(help=f"The engine: {', '.join(ENGINES)}.", metavar="ENGINE", show_default=False)
     ],
     json: Annotated[
-        Path, typer.Option("--json", help="Where to write [{name, unit, value, must, ok}].", metavar="F")
+        Path,
+        typer.Option(
+            "--json",
+            help="Where to write [{name, unit, value, must, ok}]; with --only, other rows there stay.",
+            metavar="F",
+        ),
     ] = None,
     only: Annotated[str, typer.Option(help="Measure what has this in its name.", metavar="TEXT")] = "",
 ):

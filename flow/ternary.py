@@ -10,6 +10,7 @@ from shiftwork.golden.ternary.compress import TernaryRule, lower
 from shiftwork.golden.ternary.config import PRESETS
 from shiftwork.golden.ternary.encode import encode
 from shiftwork.golden.ternary.interpreter import Machine
+from shiftwork.golden.ternary.layers import input_range
 from shiftwork.golden.ternary.program import Program
 
 from .artifacts import dumps
@@ -34,6 +35,7 @@ __all__ = [
     "describe",
     "random_input",
     "quantize",
+    "input_range",
     "golden",
     "simulate",
     "verify",
@@ -156,13 +158,13 @@ def describe(integer, program):
 
 def random_input(program, count, rng):
     """``count`` random inputs, integers over the whole range."""
-    low, high = (-128, 127) if program.metadata["input_signed"] else (0, 255)
+    low, high = input_range(program.metadata["input_signed"], program.metadata["input_bits"])
     return rng.integers(low, high + 1, (count, *program.metadata["input_shape"]))
 
 
 def quantize(program, x):
     """Integers of float inputs: clip(round_half_even(x / input_scale)) in the range of the first layer."""
-    low, high = (-128, 127) if program.metadata["input_signed"] else (0, 255)
+    low, high = input_range(program.metadata["input_signed"], program.metadata["input_bits"])
     scaled = np.asarray(x, np.float64) / program.metadata["input_scale"]
     return np.clip(np.rint(scaled), low, high).astype(np.int64)
 

@@ -10,8 +10,8 @@ __all__ = ["layer_cycles", "memory_use"]
 
 
 def layer_cycles(program, x):
-    """Of each layer, for one batch ``x``: cycles, the bound max(work, drain), those of a dense engine, the
-    ideal.
+    """Of each layer, for one batch ``x``: cycles, the bound max(work, drain), the same bound of an engine
+    with as many lanes and as wide a drain that does not skip zeros ("dense"), the ideal.
     """
     machine, config = Machine(program.config), program.config
     machine.load(program.to_words())
@@ -37,7 +37,7 @@ def layer_cycles(program, x):
                 "work": counted.work,
                 "drain": counted.drain,
                 "bound": max(counted.work, counted.drain),
-                "dense": int(dense),
+                "dense": int(max(dense, counted.drain)),
                 "ideal": int(-(-about["non_zeros"] * positions // config.lanes)),
             }
         )
@@ -64,8 +64,8 @@ def memory_use(program):
     return [
         {
             "name": "row memory",
-            "bits": 8 * config.lanes * config.row_depth,
-            "used": 8 * config.lanes * len(rows),
+            "bits": config.activation_width * config.lanes * config.row_depth,
+            "used": config.activation_width * config.lanes * len(rows),
         },
         {
             "name": "weight memory",
@@ -79,7 +79,7 @@ def memory_use(program):
         },
         {
             "name": "vector memory",
-            "bits": 8 * config.drain_width * config.vector_depth,
-            "used": 8 * config.drain_width * len(vector),
+            "bits": config.activation_width * config.drain_width * config.vector_depth,
+            "used": config.activation_width * config.drain_width * len(vector),
         },
     ]

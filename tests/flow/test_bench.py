@@ -40,6 +40,28 @@ def test_only_chooses(entries, tmp_path):
     assert len(json.loads((tmp_path / "b.json").read_text())) == 2
 
 
+def test_only_leaves_the_other_rows(entries, tmp_path):
+    path = tmp_path / "b.json"
+    old = [{"name": "bad/one", "value": 1}, {"name": "good/one", "value": 2}]
+    path.write_text(json.dumps(old))
+    assert bench.measure("ternary", path, "good") == 0
+    rows = json.loads(path.read_text())
+    assert [row["name"] for row in rows] == ["bad/one", "good/one", "good/rate"]
+    assert rows[0] == old[0] and rows[1]["value"] == 4
+    assert bench.measure("ternary", path) == 1
+    assert json.loads(path.read_text())[0]["name"] == "good/one"
+
+
+@pytest.mark.parametrize("text", ["[", "[1]", "{}x", '[{"value": 1}]'])
+def test_no_rows_to_leave(entries, tmp_path, text):
+    path = tmp_path / "b.json"
+    path.write_text(text)
+    with pytest.raises(FlowError, match=r"^--json with --only must name a file of an earlier bench, or none, "
+                                        r"not .*b\.json, which is no list of rows$"):
+        bench.measure("ternary", path, "good")
+    assert path.read_text() == text
+
+
 def test_refusals(entries, tmp_path):
     with pytest.raises(FlowError, match=r"^Engine must be one of ternary, not 'binary'$"):
         bench.measure("binary")
