@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..common.intervals import dot_interval
-from .layers import MAX_SHIFT, MIN_SHIFT, ConvLayer
+from .layers import MAX_SHIFT, MIN_SHIFT, ConvLayer, output_range
 
 __all__ = ["EncodeError", "conv_shape", "check_network"]
 
@@ -49,8 +49,9 @@ def _check_numbers(layer, config):
                  f"{what} must be {len(weights)} integers, not {values.dtype} of shape {values.shape}")
         wrong = values[(values < least) | (values > most)]
         _require(not wrong.size, f"{what} must be within {least} .. {most}, not {wrong[:1].tolist()}")
-    _require(-32768 <= layer.low <= layer.high <= 32767,
-             f"Outputs {where} must be within -32768 .. 32767, low at most high, "
+    least, most = output_range(True, 16)
+    _require(least <= layer.low <= layer.high <= most,
+             f"Outputs {where} must be within {least} .. {most}, low at most high, "
              f"not {layer.low} .. {layer.high}")
 
 
@@ -93,14 +94,18 @@ def check_network(network, config):
     conv = isinstance(network.layers[0], ConvLayer)
     _require(len(shape) == (3 if conv else 1) and min(shape) >= 1,
              f"Input shape of the network must be {'(C, H, W)' if conv else '(K,)'}, not {shape}")
+    _require(1 <= network.input_bits <= config.activation_width,
+             f"Input of the network must have 1 .. {config.activation_width} bits, as the engine's "
+             f"activation_width says, not {network.input_bits}")
     for layer in network.layers:
         conv = isinstance(layer, ConvLayer)
         _require(config.convolution if conv else config.transposed,
                  f"Engine must have the {'convolution' if conv else 'transposed'} mode for layer "
                  f"'{layer.name}', not only the other")
         _check_numbers(layer, config)
-        least, most = (-128, 127) if layer.input_signed else (0, 255)
+        least, most = network.input_range
         if before is not None:
+            least, most = output_range(layer.input_signed, config.activation_width)
             _require(not conv or isinstance(before, ConvLayer),
                      f"Convolution '{layer.name}' must stand before the fully connected layers, "
                      f"not after '{before.name}'")

@@ -3,10 +3,13 @@
 import zlib
 from dataclasses import dataclass, fields
 
-__all__ = ["TernaryConfig", "PRESETS", "CHUNK"]
+__all__ = ["TernaryConfig", "PRESETS", "CHUNK", "SNAPSHOT_ROWS"]
 
 CHUNK = 8
 """Bits of a bitmap word that the controller looks through in one step."""
+
+SNAPSHOT_ROWS = 4
+"""Bit rows of finished sums that a bit-serial array hands out in one cycle."""
 
 
 def _power_of_two(value):
@@ -37,12 +40,16 @@ class TernaryConfig:
     row_slots: int = 4       #: rows of results under way to the row memory
     convolution: bool = True  #: whether the engine has the convolution mode
     transposed: bool = True   #: whether the engine has the transposed mode (fully connected layers)
+    activation_width: int = 8  #: bits of an activation in memories and streams, A
+    bit_serial: bool = False  #: columns of one full adder each instead of word-parallel lanes
+    carry_write_back: bool = False  #: bit-serial columns write the carry to memory, in a step of its own
+    skip_zeros: bool = True   #: the controller skips weights that are zero
 
     def __post_init__(self):
         for f in fields(self):
             value = getattr(self, f.name)
-            if not isinstance(value, f.type if isinstance(f.type, type) else {"int": int, "bool": bool}[f.type]):
-                raise ValueError(f"{f.name} must be of type {getattr(f.type, '__name__', f.type)}, not {value!r}")
+            if not isinstance(value, f.type):
+                raise ValueError(f"{f.name} must be of type {f.type.__name__}, not {value!r}")
         for name in ("lanes", "drain_width", "scatter_width", "row_depth", "weight_depth", "table_depth",
                      "vector_depth"):
             if not _power_of_two(getattr(self, name)):
@@ -59,8 +66,8 @@ class TernaryConfig:
             raise ValueError(f"drain_width must be at most 8 and at most half of the {self.lanes} lanes, "
                              f"not {self.drain_width}")
         if self.scatter_width % self.drain_width or self.lanes % self.scatter_width:
-            raise ValueError(f"scatter_width must be a multiple of drain_width {self.drain_width} and divide the "
-                             f"{self.lanes} lanes, not {self.scatter_width}")
+            raise ValueError(f"scatter_width must be a multiple of drain_width {self.drain_width} and divide "
+                             f"the {self.lanes} lanes, not {self.scatter_width}")
         if self.scatter_width < 4:
             raise ValueError(f"scatter_width must be at least 4, not {self.scatter_width}")
         if self.convolution and self.transposed and self.image_lanes % self.scatter_width:
@@ -77,11 +84,16 @@ class TernaryConfig:
         if not 8 <= self.scale_width <= 16:
             raise ValueError(f"scale_width must be between 8 and 16, not {self.scale_width}")
         if self.table_width < 32:
-            raise ValueError(f"acc_width + scale_width must be at least 28, not {self.acc_width + self.scale_width}")
+            raise ValueError(f"acc_width + scale_width must be at least 28, "
+                             f"not {self.acc_width + self.scale_width}")
         if self.row_slots not in (2, 4, 8):
             raise ValueError(f"row_slots must be 2, 4 or 8, not {self.row_slots}")
         if not (self.convolution or self.transposed):
             raise ValueError("convolution or transposed must be True, not both False")
+        if self.activation_width not in (8, 16):
+            raise ValueError(f"activation_width must be 8 or 16, not {self.activation_width}")
+        if self.carry_write_back and not self.bit_serial:
+            raise ValueError("bit_serial must be True where carry_write_back is, not False")
 
     @property
     def image_lanes(self):
@@ -127,11 +139,21 @@ class TernaryConfig:
                 "segments": visits, "words": visits, "out_u_count": 7, "out_v_count": 7}
 
     @property
+    def drain_step(self):
+        """Cycles that a vector of results takes to leave the array, q."""
+        return -(-self.acc_width // SNAPSHOT_ROWS) if self.bit_serial else 1
+
+    @property
+    def scatter_step(self):
+        """Cycles of one scatter operation."""
+        return self.activation_width if self.bit_serial else 1
+
+    @property
     def fingerprint(self):
         """24 bits that a program and an engine must agree on."""
         text = ",".join(str(v) for v in (
             self.lanes, self.grid_rows, self.grid_columns, self.drain_width, self.scatter_width,
-            self.acc_width, self.scale_width))
+            self.acc_width, self.scale_width, self.activation_width, int(self.skip_zeros)))
         return zlib.crc32(text.encode()) & 0xFFFFFF
 
 
@@ -140,8 +162,8 @@ PRESETS = {
                           row_depth=256, weight_depth=512, table_depth=128, vector_depth=128),
     "default": TernaryConfig(),
     "icebreaker": TernaryConfig(lanes=4, grid_rows=2, grid_columns=2, drain_width=1, scatter_width=4,
-                                row_depth=512, weight_depth=2048, table_depth=256, vector_depth=512, acc_width=18,
-                                row_slots=2),
+                                row_depth=512, weight_depth=2048, table_depth=256, vector_depth=512,
+                                acc_width=18, row_slots=2),
     "ulx3s-85f": TernaryConfig(row_depth=512, weight_depth=2048, vector_depth=1024),
 }
 """Named configurations."""

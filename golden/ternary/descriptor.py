@@ -44,7 +44,7 @@ _LAYOUT = {
     "out_u_count": (12, 0, 16), "out_v_count": (12, 16, 16),
     "out_u_row": (13, 0, 16), "out_u_step": (13, 16, 16),
     "out_v_step": (14, 0, 16), "out_u_first": (14, 16, 8), "out_v_first": (14, 24, 8),
-    "out_a_first": (15, 0, 8), "out_c_first": (15, 8, 8),
+    "out_a_first": (15, 0, 8), "out_c_first": (15, 8, 8), "activation_bits": (15, 16, 5),
 }
 _SIGNED = ("low", "high")
 
@@ -95,6 +95,7 @@ class Descriptor:
     out_v_first: int = 0
     out_a_first: int = 0
     out_c_first: int = 0
+    activation_bits: int = 0
 
     def __post_init__(self):
         for f in fields(self):
@@ -113,7 +114,10 @@ class Descriptor:
         return words
 
     def check_counts(self, config):
-        """Raises ValueError where a count is too great for the engine's loop counters, or a kernel reaches too far."""
+        """This descriptor, whose counts the engine's loop counters hold.
+
+        Raises ValueError where a count is too great for its counter, or a kernel reaches too far.
+        """
         for name, bits in config.count_bits.items():
             if getattr(self, name) >= 1 << bits:
                 raise ValueError(f"{name} must be below {1 << bits}, what its counter of {bits} bits holds, "

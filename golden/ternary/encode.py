@@ -4,6 +4,7 @@ import enum
 
 import numpy as np
 
+from ..common.intervals import signed_width
 from .check import EncodeError, check_network
 from .descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
 from .lanes import to_lanes
@@ -21,17 +22,24 @@ class Order(enum.Enum):
     PLUS_MINUS = "plus_minus"  #: all +1 first, then all -1: FAT's order, two passes over the bitmap
 
 
-def _conv_bits(weights, plan, lanes):
-    """Bitmap words of all filters, bool (M * segments * words, 2 * lanes)."""
+_NO_WEIGHT = 2    # marks, among weights of -1, 0 and 1, places where none stands
+
+
+def _conv_bits(weights, plan, config):
+    """Bitmap words of all filters, bool (M * segments * words, 2 * lanes).
+
+    Where no weight stands is a zero, and the mark "negative without nonzero" if zeros are not skipped.
+    """
     filters, _, kernel_rows, kernel_columns = weights.shape
-    flat = np.zeros((filters, plan.segments, plan.words * lanes), np.int8)
+    flat = np.full((filters, plan.segments, plan.words * config.lanes),
+                   0 if config.skip_zeros else _NO_WEIGHT, np.int8)
     for r in range(kernel_rows):
         segment, row = divmod(r, plan.kernel_rows)
         first = row * plan.window[1] * plan.channels
         taps = weights[:, :, r].transpose(0, 2, 1).reshape(filters, -1)
         flat[:, segment, first:first + kernel_columns * plan.channels] = taps
-    words = flat.reshape(-1, lanes)
-    return np.concatenate([words != 0, words < 0], axis=1)
+    words = flat.reshape(-1, config.lanes)
+    return np.concatenate([np.abs(words) == 1, (words == -1) | (words == _NO_WEIGHT)], axis=1)
 
 
 def _dense_bits(weights, lanes):
@@ -49,6 +57,11 @@ def _scales(layer, config):
     at_scale, at_shift = config.acc_width, config.acc_width + config.scale_width
     return [int(b) & (1 << at_scale) - 1 | int(s) << at_scale | int(t) - MIN_SHIFT << at_shift
             for b, s, t in zip(layer.bias, layer.scale, layer.shift, strict=True)]
+
+
+def _activation_bits(signed, low, high):
+    """Least number of bits, at least 1, whose range holds low .. high; ``signed``: in two's complement."""
+    return signed_width(low, high) if signed else max(1, signed_width(0, high) - 1)
 
 
 def _plain(values):
@@ -136,7 +149,7 @@ class _Encoder:
             index_pj_stride=sc * column, index_seg_stride=plan.kernel_rows * row,
             i_last_cell=(plan.pooled[0] - 1) // ti, i_last_local=(plan.pooled[0] - 1) % ti,
             j_last_cell=(plan.pooled[1] - 1) // tj, j_last_local=(plan.pooled[1] - 1) % tj)
-        return fields, _conv_bits(layer.weights, plan, self.config.lanes)
+        return fields, _conv_bits(layer.weights, plan, self.config)
 
     def _dense(self, n, layer):
         config, weights = self.config, layer.weights
@@ -167,7 +180,9 @@ class _Encoder:
             fields["fetch_base"] = self.weight_words
         else:
             fields, bits = self._dense(n, layer)
+        bounds = (self.layers[n - 1].low, self.layers[n - 1].high) if n else self.network.input_range
         fields.update(input_signed=bool(layer.input_signed), low=int(layer.low), high=int(layer.high),
+                      activation_bits=_activation_bits(layer.input_signed, *bounds),
                       param_base=self.param_base + len(self.scales), **self._destination(n))
         self.bits.append(bits)
         self.weight_words += len(bits)
@@ -184,7 +199,7 @@ class _Encoder:
                 "non_zeros": int(np.count_nonzero(layer.weights)), "weight_words": len(self.bits[n])})
         return {"input_shape": _plain(self.network.input_shape),
                 "input_scale": float(self.network.input_scale),
-                "input_signed": bool(self.layers[0].input_signed),
+                "input_signed": bool(self.layers[0].input_signed), "input_bits": int(self.network.input_bits),
                 "input_block": _plain(self.plans[0].input_block) if self.plans else None,
                 "output_shape": _plain(self.shapes[-1]), "output_scale": float(self.network.output_scale),
                 "output_block": _plain(self.plans[-1].block) if len(self.plans) == len(self.layers) else None,

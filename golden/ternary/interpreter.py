@@ -1,52 +1,13 @@
 """Interpreter of binary programs, as docs/engines/ternary-machine.md specifies the machine."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
+from .layer_run import LayerRun
 from .layers import MIN_SHIFT
 from .program import ErrorCode, Memory, Program, ProgramError
 
-__all__ = ["Machine", "LayerRun", "LayerStatistics"]
-
-
-@dataclass(frozen=True, eq=False)
-class LayerRun:
-    """What one layer of a batch visited.
-
-    ``bitmaps``, bool (m_count, visits, word bits), holds at [m] the words of dot product (m, i, j, pi, pj) in
-    the order of their visit; with the all-plus-then-all-minus bit these are the words of the first pass
-    (bits without sign) and then those of the second. INPUT has none.
-    """
-
-    number: int             #: of the descriptor; 0 is INPUT
-    descriptor: Descriptor
-    bitmaps: np.ndarray
-
-    @property
-    def loops(self):
-        """Counts of the loops m, i, j, pi, pj."""
-        d = self.descriptor
-        return d.m_count, d.i_count, d.j_count, d.pi_count, d.pj_count
-
-    def dot_products(self):
-        """Yields (number, m, i, j, pi, pj, bitmaps[m]) in the order of the machine."""
-        if self.descriptor.kind in (Kind.CONV, Kind.DENSE):
-            for m, *rest in np.ndindex(*self.loops):
-                yield self.number, m, *rest, self.bitmaps[m]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerStatistics:
-    """Counts of one layer and batch; ``work`` and ``drain`` bound the cycles of such an engine from below."""
-
-    name: str
-    non_zeros: int  #: of all filters; fully connected: non-zero activations of all images
-    words: int      #: bitmap words visited, by all dot products
-    adds: int       #: non-zeros visited, by all dot products, one cycle each
-    work: int       #: non_zeros * ceil(positions / lanes); fully connected: non_zeros * ceil(outputs / lanes)
-    drain: int      #: ceil(outputs * positions / drain_width), positions before pooling and of all images
+__all__ = ["Machine"]
 
 
 class Machine:
@@ -58,10 +19,11 @@ class Machine:
 
     def __init__(self, config):
         self.config = config
-        lanes = config.lanes
+        lanes, size = config.lanes, config.activation_width // 8
+        self._unsigned, self._signed = np.dtype(f"u{size}"), np.dtype(f"i{size}")    # of an activation
         self._lane_shape = config.batch, config.grid_rows, config.grid_columns
-        self.rows = np.zeros((config.row_depth, lanes), np.uint8)
-        self.vector = np.zeros(config.vector_depth * config.drain_width, np.uint8)
+        self.rows = np.zeros((config.row_depth, lanes), self._unsigned)
+        self.vector = np.zeros(config.vector_depth * config.drain_width, self._unsigned)
         self.vector_bits = np.zeros(len(self.vector), bool)
         self.nonzero = np.zeros((config.weight_depth, lanes), bool)
         self.negative = np.zeros((config.weight_depth, lanes), bool)
@@ -83,20 +45,20 @@ class Machine:
         self.loaded = True
 
     def run(self, beats):
-        """Output beats of one batch, int16 (n, drain_width), for input beats, uint8 (n, drain_width).
+        """Output beats of one batch, int16 (n, drain_width), for those that `Program.pack_input` makes.
 
         Raises ProgramError without a program, and for an input packet that is too short or too long.
         """
         if not self.loaded:
             raise ProgramError(ErrorCode.NO_PROGRAM, "Program must be loaded before a start, not missing")
-        self._input = np.asarray(beats, np.uint8).reshape(-1, self.config.drain_width)
+        self._input = np.asarray(beats, self._unsigned).reshape(-1, self.config.drain_width)
         self._output, runs = [], []
         execute = {Kind.INPUT: self._run_input, Kind.CONV: self._run_conv, Kind.DENSE: self._run_dense}
         for number in range(self.config.table_depth // DESCRIPTOR_WORDS):
             descriptor = self._descriptor(number)
             if descriptor.kind is Kind.END:
                 break
-            runs.append(LayerRun(number, descriptor, execute[descriptor.kind](descriptor)))
+            runs.append(LayerRun(number, descriptor, *execute[descriptor.kind](descriptor)))
         self.layers = tuple(runs)
         values = np.concatenate([np.zeros(0, np.int64), *self._output])
         return values.astype(np.int16).reshape(-1, self.config.drain_width)
@@ -108,15 +70,8 @@ class Machine:
 
     def statistics(self, program):
         """LayerStatistics of each layer of the last batch, whose program was ``program``."""
-        result, lanes, drain_width = [], self.config.lanes, self.config.drain_width
-        for run, about in zip(self.layers[1:], program.metadata["layers"], strict=True):
-            non_zeros, outputs, positions = int(run.bitmaps.sum()), about["outputs"], about["positions"]
-            filters, each = len(run.bitmaps), int(np.prod(run.loops[1:]))
-            tiles = -(-(positions if run.descriptor.kind is Kind.CONV else outputs) // lanes)
-            result.append(LayerStatistics(
-                name=about["name"], non_zeros=non_zeros, words=filters * run.bitmaps.shape[1] * each,
-                adds=non_zeros * each, work=non_zeros * tiles, drain=-(-outputs * positions // drain_width)))
-        return tuple(result)
+        return tuple(run.statistics(about, self.config) for run, about in
+                     zip(self.layers[1:], program.metadata["layers"], strict=True))
 
     def _descriptor(self, number):
         return Descriptor.from_words(self.table[DESCRIPTOR_WORDS * number:DESCRIPTOR_WORDS * (number + 1)])
@@ -129,7 +84,8 @@ class Machine:
             code = ErrorCode.INPUT_SHORT if given < beats else ErrorCode.INPUT_LONG
             raise ProgramError(code, f"Input must have {beats} beats, not {given}")
         self._store(d, self._input.reshape(shape))
-        return np.zeros((d.m_count, 0, config.lanes), bool)
+        nothing = np.zeros((d.m_count, 0, config.lanes))
+        return nothing.astype(bool), nothing.astype(np.int8)
 
     def _run_conv(self, d):
         lanes = self.config.lanes
@@ -138,24 +94,27 @@ class Machine:
         nonzero, negative = (bits[address % len(bits)].reshape(d.m_count, -1, lanes)
                              for bits in (self.nonzero, self.negative))
         offset = (g * d.index_seg_stride + w * lanes)[0, ..., None] + np.arange(lanes)
+        signs = np.where(negative & nonzero, -1, nonzero).astype(np.int8)
         # Rows no filter has a weight for need not be looked at.
-        signs = np.where(negative & nonzero, -1, nonzero).reshape(d.m_count, -1)
-        used = signs.any(axis=0)
-        signs, offset = signs[:, used].astype(np.int64), offset.reshape(-1)[used]
+        flat = signs.reshape(d.m_count, -1)
+        used = flat.any(axis=0)
+        flat, offset = flat[:, used].astype(np.int64), offset.reshape(-1)[used]
         result = np.zeros((d.m_count, d.i_count, d.j_count, lanes), np.int64)
-        rows = self.rows.view(np.int8 if d.input_signed else np.uint8)
+        rows = self.rows.view(self._signed if d.input_signed else self._unsigned)
         for i, j in np.ndindex(d.i_count, d.j_count):
             pooled = []
             for pi, pj in np.ndindex(d.pi_count, d.pj_count):
                 index = d.index_base + i * d.index_i_stride + j * d.index_j_stride \
                     + pi * d.index_pi_stride + pj * d.index_pj_stride
-                acc = signs @ rows[(index + offset) % self.config.row_depth].astype(np.int64)
+                acc = flat @ rows[(index + offset) % self.config.row_depth].astype(np.int64)
                 pooled.append(self._requantize(d, acc, np.arange(d.m_count)[:, None]))
             result[:, i, j] = np.where(self._inside(d, i, j), np.max(pooled, axis=0), 0)
         self._store(d, result)
+        visited = nonzero if self.config.skip_zeros else nonzero | ~negative
         if d.plus_minus:
-            return np.concatenate([nonzero & ~negative, nonzero & negative], axis=1)
-        return nonzero
+            visited = np.concatenate([visited & ~negative, visited & negative], axis=1)
+            signs = np.concatenate([signs, signs], axis=1)
+        return visited, signs * visited
 
     def _inside(self, d, i, j):
         """Whether pixel (i, j) of each lane's block is one of the map, bool (lanes,)."""
@@ -165,13 +124,14 @@ class Machine:
 
     def _run_dense(self, d):
         config, group = self.config, self.config.scatter_width
-        values = self.vector.view(np.int8 if d.input_signed else np.uint8)
+        values = self.vector.view(self._signed if d.input_signed else self._unsigned)
         m, g, w = np.ogrid[:d.m_count, :d.segments, :d.words]
         address = (d.fetch_base + m * d.fetch_m_stride + g * d.fetch_seg_stride + w)[..., None]
         number = (address * group + np.arange(group)) % len(values)
         number = number.reshape(d.m_count, -1, group)
         index = ((g * d.index_seg_stride + w * group)[0, ..., None] + np.arange(group)).reshape(-1, group)
-        bitmaps = self.vector_bits[number]
+        nonzero = self.vector_bits[number]
+        bitmaps = nonzero if self.config.skip_zeros else np.ones_like(nonzero)
         align = group if d.destination is Destination.VECTOR else config.drain_width
         result = np.zeros((d.m_count, -(-d.outputs // align) * align), np.int64)
         for image, i in np.ndindex(d.m_count, d.i_count):
@@ -182,7 +142,7 @@ class Machine:
             entry = i * config.lanes + np.arange(lanes)
             result[image, entry] = self._requantize(d, acc, entry)
         self._store(d, result)
-        return bitmaps
+        return bitmaps, nonzero.astype(np.int8)
 
     def _requantize(self, d, acc, entry):
         acc_width, scale_width = self.config.acc_width, self.config.scale_width
@@ -198,11 +158,11 @@ class Machine:
         if d.destination is Destination.STREAM:
             self._output.append(values.reshape(-1))
         elif d.destination is Destination.VECTOR:
-            flat = (values.reshape(-1) & 0xFF).astype(np.uint8)
+            flat = values.reshape(-1).astype(self._unsigned)
             at = (d.out_base * self.config.drain_width + np.arange(len(flat))) % len(self.vector)
             self.vector[at], self.vector_bits[at] = flat, flat != 0
         else:
-            self._scatter(d, (values & 0xFF).astype(np.uint8))
+            self._scatter(d, values.astype(self._unsigned))
 
     def _scatter(self, d, values):
         """Writes rows (m, i, j) to each window pixel (u, v) they feed, the window's cells moved by (a, c)."""

@@ -4,10 +4,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["ConvLayer", "DenseLayer", "TernaryNetwork", "MIN_SHIFT", "MAX_SHIFT"]
+__all__ = ["ConvLayer", "DenseLayer", "TernaryNetwork", "input_range", "output_range", "MIN_SHIFT",
+           "MAX_SHIFT"]
 
 MIN_SHIFT = 8
 MAX_SHIFT = 23
+
+
+def input_range(signed, bits):
+    """Least and greatest activation that a layer of such inputs reads:
+
+    -2 ** (bits - 1) .. 2 ** (bits - 1) - 1 where ``signed``, else 0 .. 2 ** bits - 1
+    """
+    return (-1 << bits - 1, (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+
+def output_range(signed, bits):
+    """Least and greatest output of a layer whose reader has such inputs: `input_range`, at most 32767."""
+    low, high = input_range(signed, bits)
+    return low, min(high, 32767)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +42,7 @@ class ConvLayer:
     shift: np.ndarray                      #: int64 (M,), MIN_SHIFT .. MAX_SHIFT
     low: int                               #: least output, at least -32768
     high: int                              #: greatest output, at most 32767
-    input_signed: bool                     #: whether inputs are -128..127 instead of 0..255
+    input_signed: bool                     #: whether inputs are two's complement
     stride: tuple[int, int] = (1, 1)
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)   #: top, left, bottom, right
     pool: tuple[int, int] = (1, 1)         #: window of max pooling, (1, 1) for none
@@ -55,12 +70,22 @@ class DenseLayer:
 class TernaryNetwork:
     """Convolutions first, fully connected layers after them; at least one layer.
 
-    ``input_shape`` is (C, H, W), or (K,) where the first layer is fully connected. A float input x enters as
-    clip(round_half_even(x / input_scale)) in the first layer's range; an output integer y stands for
-    y * output_scale. Layers but the last have an output range within -128..127 or 0..255; the last may use 16 bits.
+    ``input_shape`` is (C, H, W), or (K,) where the first layer is fully connected. Inputs are integers of
+    ``input_bits`` bits; a float input x enters as clip(round_half_even(x / input_scale)) in their range. An
+    output integer y stands for y * output_scale. What a layer yields, its ``low`` .. ``high``, must be within
+    what the next one reads, activations of A = ``TernaryConfig.activation_width`` bits: -128 .. 127 or
+    0 .. 255 for A = 8, -32768 .. 32767 or 0 .. 32767 for A = 16. The last layer may use 16 bits in any case.
+
+    The encoder (`check.check_network`) checks all this; `model.forward` checks the inputs alone.
     """
 
     input_shape: tuple[int, ...]
     input_scale: float
     output_scale: float
     layers: tuple[ConvLayer | DenseLayer, ...]
+    input_bits: int = 8    #: of an activation of the network's input, 1 .. A
+
+    @property
+    def input_range(self):
+        """Least and greatest integer of the network's input."""
+        return input_range(self.layers[0].input_signed, self.input_bits)

@@ -22,7 +22,7 @@ from shiftwork.golden.common.fixed import normalize_scale
 from shiftwork.golden.common.intervals import dot_interval, signed_width
 
 from .config import TernaryConfig
-from .layers import MAX_SHIFT, MIN_SHIFT, ConvLayer, DenseLayer, TernaryNetwork
+from .layers import MAX_SHIFT, MIN_SHIFT, ConvLayer, DenseLayer, TernaryNetwork, input_range, output_range
 
 __all__ = ["lower"]
 
@@ -44,9 +44,10 @@ def _chain(network):
     """Nodes from the input to the output, each the only reader of the one before."""
     for node, before in zip(network.nodes, (None,) + network.nodes[:-1], strict=True):
         wanted = before.outputs[0] if before else network.input_name
-        if node.inputs[0] != wanted:
-            raise ValueError(f"{node.op_type} {node.name!r} must read {wanted!r}, the output before it "
-                             f"(the ternary engine runs chains), not {node.inputs[0]!r}")
+        if node.sources != (wanted,):
+            found = " and ".join(map(repr, node.sources))
+            raise ValueError(f"{node.op_type} {node.name!r} must read {wanted!r}, the output before it and "
+                             f"nothing else (the ternary engine runs chains), not {found}")
     if not network.nodes or network.output_name != network.nodes[-1].outputs[0]:
         raise ValueError(f"output must be the last node's, not {network.output_name!r}")
     return network.nodes
@@ -120,13 +121,16 @@ def _affine(block, arrays):
     return gain, (bias - mean) * gain + beta
 
 
-def _step(network, name, signed):
+def _step(network, name, least, most):
+    """The step whose multiples least .. most cover the range of activation ``name``."""
     if name not in network.ranges:
         raise ValueError(f"activation {name!r} must have a range (calibrate the network), not none")
     low, high = network.ranges[name]
-    if not signed and high == 0:
+    if least == 0 and high == 0:
         raise ValueError(f"activation {name!r} must have a range that reaches above 0, not {(low, high)}")
-    return max(-low / 128, high / 127) if signed else high / 255
+    if most == 0:
+        raise ValueError(f"activation {name!r} must have at least 2 bits, as it may be negative, not 1")
+    return max(low / least, high / most) if least else high / most
 
 
 def _scales(where, factor, offset, interval, bounds, config):
@@ -161,19 +165,23 @@ def _output_step(factor, offset, interval, config):
     return max(float(reach.max()) / 32_500, float(factor.max()) / steepest) or 1.0
 
 
-def lower(network, config=None):
+def lower(network, config=None, bits=8):
     """The integer network (TernaryNetwork) of ``network``, which must have ternary weights and ``ranges``.
 
     ``network`` must be a chain Conv [BatchNormalization] [Relu] [MaxPool] ..., Flatten, Gemm
-    [BatchNormalization] [Relu] .... Activations are 8 bits, unsigned behind a Relu and signed otherwise; the
-    last layer's outputs 16 bits with one step for all. Raises ValueError with a sentence that names the node
-    for what does not fit the engine of ``config`` (default: TernaryConfig()).
+    [BatchNormalization] [Relu] .... Activations, the network's input among them, are of ``bits`` bits,
+    unsigned behind a Relu and signed otherwise (of a layer at most 32767, 15 bits if unsigned); the last
+    layer's outputs 16 bits with one step for all. Raises ValueError with a sentence that names the node for
+    what does not fit the engine of ``config`` (default: TernaryConfig()).
     """
     config = config or TernaryConfig()
+    if not 1 <= bits <= config.activation_width:
+        raise ValueError(f"bits must be between 1 and {config.activation_width}, the engine's "
+                         f"activation_width, not {bits}")
     blocks = _blocks(network)
     name = network.input_name
-    signed = network.ranges.get(name, (0,))[0] < 0
-    input_step = step = _step(network, name, signed)
+    read = input_range(network.ranges.get(name, (0,))[0] < 0, bits)
+    input_step = step = _step(network, name, *read)
     layers = []
     for block in blocks:
         where = f"{block.core.op_type} {block.core.name!r}"
@@ -183,21 +191,21 @@ def lower(network, config=None):
         factor, offset = alpha * gain * step, np.broadcast_to(offset, len(alpha))
         turned = (factor < 0).reshape((-1,) + (1,) * (signs.ndim - 1))
         signs, factor = np.where(turned, -signs, signs).astype(np.int8), np.abs(factor)
-        interval = dot_interval(signs, -128 if signed else 0, 127 if signed else 255)
+        interval = dot_interval(signs, *read)
         width = signed_width(*interval)
         if width > config.acc_width:
             raise ValueError(f"{where} accumulators must fit {config.acc_width} bits, not need {width}")
         if last:
             next_step = _output_step(factor, offset, interval, config)
-            bounds = (0 if block.relu else -32768, 32767)
+            bounds = output_range(not block.relu, 16)
         else:
-            next_step = _step(network, block.output, not block.relu)
-            bounds = (0, 255) if block.relu else (-128, 127)
+            bounds = output_range(not block.relu, bits)
+            next_step = _step(network, block.output, *bounds)
         factor, offset = factor / next_step, offset / next_step
         bias, scale, shift, empty = _scales(where, factor, offset, interval, bounds, config)
         signs[empty] = 0
         common = dict(name=block.core.name, weights=signs, bias=bias, scale=scale, shift=shift, low=bounds[0],
-                      high=bounds[1], input_signed=signed)
+                      high=bounds[1], input_signed=read[0] < 0)
         if block.core.op_type == "Conv":
             attributes, pool = block.core.attributes, block.pool.attributes if block.pool else {}
             window = pool.get("kernel_shape", (1, 1))
@@ -206,6 +214,7 @@ def lower(network, config=None):
                                     pool_stride=pool.get("strides", (1, 1))))
         else:
             layers.append(DenseLayer(**common))
-        step, signed = next_step, not block.relu
+        step, read = next_step, bounds
     shape = network.input_shape if blocks[0].core.op_type == "Conv" else (layers[0].weights.shape[1],)
-    return TernaryNetwork(input_shape=shape, input_scale=input_step, output_scale=step, layers=tuple(layers))
+    return TernaryNetwork(input_shape=shape, input_scale=input_step, output_scale=step, layers=tuple(layers),
+                          input_bits=bits)

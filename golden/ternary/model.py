@@ -38,7 +38,7 @@ def forward_layer(layer, x):
 def forward(network, x):
     """Outputs of the network, int64 (n, M) or (n, M, H, W), for integer inputs (n, C, H, W) or (n, K).
 
-    Raises ValueError for inputs of another shape, not integer, or outside the range of the first layer.
+    Raises ValueError for inputs of another shape, not integer, or outside the range of the network's input.
     """
     x = np.asarray(x)
     if x.shape[1:] != tuple(network.input_shape):
@@ -46,7 +46,7 @@ def forward(network, x):
         raise ValueError(f"Input must have shape (n, {wanted}), not {x.shape}")
     if x.dtype.kind not in "iu":
         raise ValueError(f"Input must be of integers, not {x.dtype}")
-    least, most = (-128, 127) if network.layers[0].input_signed else (0, 255)
+    least, most = network.input_range
     if x.size and (x.min() < least or x.max() > most):
         raise ValueError(f"Input must be within {least} .. {most}, not {x.min()} .. {x.max()}")
     for layer in network.layers:

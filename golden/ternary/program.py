@@ -10,6 +10,7 @@ import numpy as np
 
 from .config import TernaryConfig
 from .lanes import from_lanes, to_lanes
+from .layers import input_range
 
 __all__ = ["MAGIC", "VERSION", "ErrorCode", "ProgramError", "Memory", "Section", "Program"]
 
@@ -141,10 +142,11 @@ class Program:
         return cls(config, tuple(sections), metadata or {})
 
     def pack_input(self, x):
-        """Beats of the input stream, uint8 (beats, drain_width), for integers ``x`` (n, C, H, W) or (n, K).
+        """Beats of the input stream, (beats, drain_width), for integers ``x`` (n, C, H, W) or (n, K).
 
-        ``n`` is at most the images of a batch; missing ones are zeros. Raises ValueError for another shape or
-        a value outside the range of the first layer's input.
+        They are uint8, or uint16 for an engine of 16-bit activations. ``n`` is at most the images of a batch;
+        missing ones are zeros. Raises ValueError for another shape or a value outside the range of the
+        network's input.
         """
         meta, config = self.metadata, self.config
         x = np.asarray(x)
@@ -152,13 +154,13 @@ class Program:
         if x.shape[1:] != shape or not 1 <= len(x) <= images:
             raise ValueError(f"Input must have shape (1 .. {images}, {', '.join(map(str, shape))}), "
                              f"not {x.shape}")
-        low, high = (-128, 127) if meta["input_signed"] else (0, 255)
+        low, high = input_range(meta["input_signed"], meta["input_bits"])
         if not np.issubdtype(x.dtype, np.integer):
             raise ValueError(f"Input must be of integers, not {x.dtype}")
         if x.min() < low or x.max() > high:
             raise ValueError(f"Input must be within {low} .. {high}, not {x.min()} .. {x.max()}")
-        full = np.zeros((images, *shape), np.uint8)
-        full[:len(x)] = x.astype(np.int64) & 0xFF
+        full = np.zeros((images, *shape), np.dtype(f"u{config.activation_width // 8}"))
+        full[:len(x)] = x.astype(np.int64) & (1 << config.activation_width) - 1
         if len(shape) == 3:
             cells = to_lanes(full, meta["input_block"], (config.grid_rows, config.grid_columns))
             return np.moveaxis(cells, 0, 3).reshape(-1, config.drain_width)

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from shiftwork.golden.ternary import layers as formats
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 from shiftwork.golden.ternary.layers import ConvLayer, DenseLayer, TernaryNetwork
 
@@ -47,15 +48,15 @@ def conv_layer(weights, **fields):
     return ConvLayer(weights=np.asarray(weights, np.int8), **(defaults | fields))
 
 
-def output_range(rng, last):
+def output_range(rng, last, bits=8):
     """Whether outputs are signed, and their least and greatest value."""
     signed = bool(rng.integers(2))
     if last:
         return signed, *((-32768, 32767) if signed else (0, 1000))
-    return signed, *((-128, 127) if signed else (0, 255))
+    return signed, *formats.output_range(signed, bits)
 
 
-def random_conv(rng, name, shape, input_signed, last, pads=True):
+def random_conv(rng, name, shape, input_signed, last, pads=True, bits=8):
     """A convolution that fits maps (C, H, W), and its output shape and signedness."""
     channels, *size = shape
     filters = int(rng.integers(1, 6))
@@ -67,7 +68,7 @@ def random_conv(rng, name, shape, input_signed, last, pads=True):
     pool = tuple(int(rng.integers(1, min(3, n) + 1)) for n in maps)
     pool_stride = tuple(int(v) for v in rng.integers(1, 3, 2))
     weights = ternary(rng, (filters, channels, *kernel))
-    signed, low, high = output_range(rng, last)
+    signed, low, high = output_range(rng, last, bits)
     layer = ConvLayer(
         name=name, weights=weights, low=low, high=high, input_signed=input_signed, stride=stride, pads=edges,
         pool=pool, pool_stride=pool_stride, **scales(rng, filters, weights[0].size))
@@ -75,29 +76,30 @@ def random_conv(rng, name, shape, input_signed, last, pads=True):
     return layer, (filters, *out), signed
 
 
-def random_network(rng, convolutions, dense):
-    """A network of so many layers of each kind, with small random shapes."""
+def random_network(rng, convolutions, dense, bits=8):
+    """A network of so many layers of each kind, with small random shapes and activations of ``bits`` bits."""
     signed, layers = bool(rng.integers(2)), []
     shape = tuple(int(v) for v in (rng.integers(1, [4, 11, 11]) if convolutions else rng.integers(1, [60])))
     network_shape, count = shape, convolutions + dense
     for n in range(convolutions):
-        layer, shape, signed = random_conv(rng, f"conv{n}", shape, signed, n + 1 == count)
+        layer, shape, signed = random_conv(rng, f"conv{n}", shape, signed, n + 1 == count, bits=bits)
         layers.append(layer)
     for n in range(dense):
         outputs = int(rng.choice([1, 3, 10, 33]))
         weights = ternary(rng, (outputs, int(np.prod(shape))))
         input_signed = signed
-        signed, low, high = output_range(rng, convolutions + n + 1 == count)
+        signed, low, high = output_range(rng, convolutions + n + 1 == count, bits)
         layers.append(DenseLayer(
             name=f"dense{n}", weights=weights, low=low, high=high, input_signed=input_signed,
             **scales(rng, outputs, weights.shape[1])))
         shape = (outputs,)
-    return TernaryNetwork(input_shape=network_shape, input_scale=1.0, output_scale=1.0, layers=tuple(layers))
+    return TernaryNetwork(input_shape=network_shape, input_scale=1.0, output_scale=1.0, layers=tuple(layers),
+                          input_bits=bits)
 
 
 def random_input(rng, network, images):
     """Integers over the whole range, with many zeros and both extremes."""
-    low, high = (-128, 127) if network.layers[0].input_signed else (0, 255)
+    low, high = network.input_range
     x = rng.integers(low, high + 1, (images, *network.input_shape))
     x = np.where(rng.random(x.shape) < 0.3, 0, x)
     return np.where(rng.random(x.shape) < 0.2, rng.choice([low, high], x.shape), x)

@@ -142,7 +142,7 @@ def test_lowered_network_computes_the_float_network(seed, signed, transposed):
     assert integer.layers[0].pool_stride == (1, 2) and integer.layers[1].stride == (2, 1)
 
 
-def one_layer(weights, gamma, beta, ranges=None, relu=False, config=None, second=True):
+def one_layer(weights, gamma, beta, ranges=None, relu=False, config=None, second=True, bits=8):
     """Gemm, normalization, perhaps Relu, perhaps an identity behind it (or the layer itself is the last)."""
     size = len(weights)
     arrays = {"w": weights, "n.g": gamma, "n.b": beta, "n.m": np.zeros(size), "n.v": np.full(size, 1 - 1e-3),
@@ -153,7 +153,7 @@ def one_layer(weights, gamma, beta, ranges=None, relu=False, config=None, second
     net = Network(nodes=tuple(nodes), arrays=arrays, input_shape=weights.shape[1:],
                   output_name=nodes[-1].name,
                   ranges={"x": (0, 1), nodes[-1].inputs[0]: (0, 4) if relu else (-4, 4), **(ranges or {})})
-    return lower(net, config)
+    return lower(net, config, bits)
 
 
 @pytest.mark.parametrize("relu", [False, True])
@@ -244,6 +244,10 @@ CONV, POOL = node("Conv", "a", "x", "w"), dict(kernel_shape=(1, 1))
      "Relu 'c' must stand before Flatten, not behind it"),
     ((CONV, node("Relu", "b", "a"), node("Relu", "c", "a")),
      r"Relu 'c' must read 'b', the output before it .*'a'"),
+    ((CONV, node("Relu", "b", "a"), node("Add", "c", "b", "a")),
+     r"Add 'c' must read 'b', the output before it and nothing else \(the ternary engine runs chains\), "
+     "not 'b' and 'a'"),
+    ((node("Add", "c", "x", "x"), replace(CONV, inputs=("c", "w"))), "Add 'c' must read 'x', .*'x' and 'x'"),
 ])
 def test_refuses_graphs(nodes, message):
     arrays = {"w": np.ones((2, 2, 1, 1)), **{f"n.{p}": np.ones(2) for p in "gbmv"}}

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from shiftwork.golden.ternary.config import TernaryConfig
+from shiftwork.golden.ternary.descriptor import Descriptor
 from shiftwork.golden.ternary.encode import EncodeError, Order, encode
 from shiftwork.golden.ternary.interpreter import Machine
 from shiftwork.golden.ternary.layers import ConvLayer, DenseLayer, TernaryNetwork
@@ -36,6 +37,7 @@ def network(*layers, shape=(1, 4, 4)):
 
 DENSE_ONLY = TernaryConfig(lanes=8, grid_rows=2, grid_columns=2, drain_width=2, scatter_width=4,
                            convolution=False)
+WIDE = dataclasses.replace(CONFIG, activation_width=16)
 SMALL = dataclasses.replace(CONFIG, row_depth=32, weight_depth=32, table_depth=64, vector_depth=32)
 
 REFUSED = {
@@ -98,10 +100,21 @@ REFUSED = {
     "vector": (network(dense(shape=(2, 20)), dense("e", (1, 2)), shape=(20,)),
                dataclasses.replace(SMALL, lanes=16, grid_rows=1, grid_columns=4),
                r"Vector memory must have 48 words \(input and output of layer 'd'\), not 32"),
+    "input bits": (dataclasses.replace(network(conv()), input_bits=9), CONFIG,
+                   r"Input of the network must have 1 \.\. 8 bits, as the engine's activation_width says, "
+                   r"not 9"),
+    "no input bits": (dataclasses.replace(network(conv()), input_bits=0), CONFIG, r"1 \.\. 8 bits, .* not 0"),
+    "wide outputs": (network(conv(high=256), dense(shape=(2, 8))), CONFIG,
+                     r"must be within 0 \.\. 255, as layer 'd' reads them, not 0 \.\. 256"),
+    "signed for 16 bits": (network(conv(low=-1, high=300), dense(shape=(2, 8))), WIDE,
+                           r"must be within 0 \.\. 32767, as layer 'd' reads them, not -1 \.\. 300"),
+    "wide accumulator": (dataclasses.replace(network(dense(shape=(1, 9)), shape=(9,)), input_bits=16), WIDE,
+                         r"Accumulator of layer 'd' must stay within .* 20 bits, not 0 \.\. 589815"),
     "block": (network(conv(shape=(1, 1, 1, 1)), shape=(1, 514, 1)), CONFIG,
               "Output of layer 'c' must have at most 256 rows a grid cell, not 257"),
     "field": (network(conv(shape=(1, 1, 1, 1), pool=(300, 1)), shape=(1, 300, 1)), CONFIG,
-              r"Descriptor of the input: i_count must be below 128, what its counter of 7 bits holds, not 150"),
+              r"Descriptor of the input: i_count must be below 128, what its counter of 7 bits holds, "
+              r"not 150"),
 }
 
 
@@ -153,6 +166,59 @@ def test_blocks_are_the_smallest_that_cover_every_map():
     second = conv("b", (1, 2, 3, 3), pads=(1, 1, 1, 1), stride=(2, 2))
     program = encode(network(first, second, shape=(1, 9, 9)), CONFIG)
     assert program.metadata["output_block"] == [3, 3] and program.metadata["input_block"] == [6, 6]
+
+
+def descriptors(program, count):
+    machine = Machine(program.config)
+    machine.load(program.to_words())
+    return [Descriptor.from_words(machine.table[16 * n:16 * n + 16]) for n in range(count)]
+
+
+@pytest.mark.parametrize("bits, signed, low, high, wanted", [
+    (8, False, 0, 255, (8, 8)), (8, True, 0, 128, (8, 8)), (8, False, 0, 127, (8, 7)),
+    (3, False, 0, 0, (3, 1)), (1, True, 0, 1, (1, 1)), (16, False, 0, 32767, (16, 15)),
+    (12, True, 0, 4095, (12, 12)), (8, False, -128, 127, (8, 8)), (8, False, -1, 0, (8, 1)),
+    (8, False, -1, 1, (8, 2)), (8, True, -5, 4, (8, 4)), (16, True, -32768, 0, (16, 16)),
+    (8, False, 3, 100, (8, 7))])
+def test_activation_bits(bits, signed, low, high, wanted):
+    """0 for INPUT; of the network's input; the fewest that hold the range of the layer before; 0 for END."""
+    source = network(conv(input_signed=signed, low=low, high=high),
+                     dense(shape=(2, 8), input_signed=low < 0))
+    program = encode(dataclasses.replace(source, input_bits=bits), dataclasses.replace(WIDE, acc_width=24))
+    found = [d.activation_bits for d in descriptors(program, 4)]
+    assert found == [0, *wanted, 0]
+
+
+def test_places_without_a_weight_are_marked():
+    """Of an engine that does not skip zeros only: of the words, weights and their order are the same."""
+    weights = np.array([[[[1, 0, -1], [0, -1, 0], [1, 1, 0]]], [[[0, 0, 0], [0, 0, 0], [0, 0, 1]]]], np.int8)
+    source = network(conv(weights=weights), shape=(1, 6, 6))
+    machines = []
+    for skip_zeros in (True, False):
+        config = dataclasses.replace(CONFIG, skip_zeros=skip_zeros)
+        program, machine = encode(source, config), Machine(config)
+        machine.load(program.to_words())
+        machines.append(machine)
+    skips, visits = machines
+    np.testing.assert_array_equal(skips.nonzero, visits.nonzero)
+    np.testing.assert_array_equal(skips.negative, visits.negative & visits.nonzero)
+    # Windows of 5 columns: kernel rows at places 0, 5 and 10 of two words.
+    stands = [1, 1, 1, 0, 0, 1, 1, 1], [0, 0, 1, 1, 1, 0, 0, 0]
+    marks = visits.negative & ~visits.nonzero
+    assert (~marks[:4]).astype(int).tolist() == [*stands, *stands]
+    assert not marks[4:].any() and not (skips.negative & ~skips.nonzero).any()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_pack_input_of_16_bits(signed):
+    layer = conv(shape=(1, 1, 1, 1), input_signed=signed)
+    program = encode(dataclasses.replace(network(layer, shape=(1, 2, 2)), input_bits=16), WIDE)
+    low, high = (-32768, 32767) if signed else (0, 65535)
+    beats = program.pack_input(np.array([[[[low, high], [1, 300]]]]))
+    assert beats.dtype == np.uint16
+    assert beats.reshape(-1).tolist() == [low % 65536, high, 1, 300, 0, 0, 0, 0]
+    with pytest.raises(ValueError, match=rf"Input must be within {low} \.\. {high}, not "):
+        program.pack_input(np.full((1, 1, 2, 2), high + 1))
 
 
 def test_pack_input_order():

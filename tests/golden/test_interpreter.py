@@ -1,6 +1,7 @@
 """The interpreter of binary programs against the layer model, and what it counts."""
 
 import dataclasses
+import itertools
 import time
 
 import numpy as np
@@ -22,8 +23,8 @@ def run(network, config, x, order=Order.ASCENDING, images=None, rng=None):
     program = encode(network, config, order=order, images=images)
     machine = Machine(config)
     if rng is not None:
-        machine.rows[:] = rng.integers(0, 256, machine.rows.shape)
-        machine.vector[:] = rng.integers(0, 256, machine.vector.shape)
+        machine.rows[:] = rng.integers(0, 1 << config.activation_width, machine.rows.shape)
+        machine.vector[:] = rng.integers(0, 1 << config.activation_width, machine.vector.shape)
         machine.vector_bits[:] = machine.vector != 0
     machine.load(program.to_words())
     return program, machine, program.unpack_output(machine.run(program.pack_input(x)))
@@ -57,6 +58,27 @@ def test_machine_without_transposed_mode(seed):
     network = random_network(rng, 2, 0)
     x = random_input(rng, network, CONV_ONLY.batch)
     np.testing.assert_array_equal(run(network, CONV_ONLY, x, rng=rng)[2], forward(network, x))
+
+
+@pytest.mark.parametrize("bits", [1, 5, 8, 13, 16])
+@pytest.mark.parametrize("layers", [(2, 0), (1, 1), (0, 2), (3, 1)], ids=lambda v: f"{v[0]}conv{v[1]}dense")
+def test_machine_of_any_activations(bits, layers):
+    """Engines of 8 and of 16 bits, with and without skipping of zeros, in both orders."""
+    ran = 0
+    for name, skip_zeros, order in itertools.product(("tiny", "grid1x4"), (False, True), Order):
+        config = dataclasses.replace(CONFIGS[name], activation_width=8 if bits <= 8 else 16, acc_width=32,
+                                     skip_zeros=skip_zeros)
+        rng = np.random.default_rng([bits, *layers])
+        network = random_network(rng, *layers, bits=bits)
+        x = random_input(rng, network, config.batch)
+        try:
+            y = run(network, config, x, order, rng=rng)[2]
+        except EncodeError as error:
+            assert "memory must have" in str(error).lower()
+            continue
+        np.testing.assert_array_equal(y, forward(network, x))
+        ran += 1
+    assert ran >= 4
 
 
 @pytest.mark.parametrize("images", [1, 3, 7])
@@ -153,6 +175,42 @@ def test_dot_products(order):
             ones = layer.weights.reshape(len(layer.weights), -1)
             assert plus.sum(axis=(1, 2)).tolist() == (ones > 0).sum(axis=1).tolist()
             assert minus.sum(axis=(1, 2)).tolist() == (ones < 0).sum(axis=1).tolist()
+
+
+@pytest.mark.parametrize("order", Order)
+def test_what_is_visited(order):
+    """With skipping all non-zeros, without it all weights of a filter and all values of a vector's words."""
+    rng, shapes = np.random.default_rng(6), [(3, 2, 3, 3), (2, 3, 2, 2)]
+    weights = [rng.integers(-1, 2, shape) for shape in shapes]
+    dense = DenseLayer(name="dense", weights=rng.integers(-1, 2, (3, 18)).astype(np.int8), low=0, high=9,
+                       input_signed=False, **scales(rng, 3, 18))
+    network = TernaryNetwork(input_shape=(2, 6, 6), input_scale=1.0, output_scale=1.0, layers=(
+        conv_layer(weights[0], low=0, high=255), conv_layer(weights[1], low=0, high=255, name="b"), dense))
+    x = rng.integers(0, 256, (2, 2, 6, 6))
+    machines = []
+    for skip_zeros in (True, False):
+        config = dataclasses.replace(CONFIGS["tiny"], skip_zeros=skip_zeros)
+        program, machine, _ = run(network, config, x, order)
+        machines.append((program, machine))
+        for number, filters in enumerate(weights, 1):
+            layer = machine.layers[number]
+            for flat, visited, signs in zip(filters.reshape(len(filters), -1), layer.bitmaps, layer.signs,
+                                            strict=True):
+                wanted = flat[flat != 0] if skip_zeros else flat
+                found = signs[visited]
+                assert sorted(found.tolist()) == sorted(wanted.tolist()) and not signs[~visited].any()
+                if order is Order.PLUS_MINUS:
+                    assert not visited[:len(visited) // 2][signs[:len(signs) // 2] < 0].any()
+                    assert (signs[len(signs) // 2:][visited[len(visited) // 2:]] == -1).all()
+        inner = machine.layers[3]
+        assert inner.bitmaps.all() != skip_zeros
+        assert np.array_equal(inner.signs != 0, inner.bitmaps) == skip_zeros
+    (program, skips), (other, visits) = machines
+    for about, all_ in zip(skips.statistics(program), visits.statistics(other), strict=True):
+        assert (about.non_zeros, about.words, about.work) == (all_.non_zeros, all_.words, all_.work)
+        assert about.adds < all_.adds
+    # Blocks of 3 x 3, that 2 x 2 cells cover the input's 6 x 6 pixels.
+    assert visits.statistics(other)[0].adds == weights[0].size * 9
 
 
 def test_accumulator_reaches_its_bound():

@@ -99,7 +99,21 @@ def test_dense_reads_maps_channel_first():
     (np.full((1, 1, 2, 2), -1), r"Input must be within 0 \.\. 255, not -1 \.\. -1"),
 ])
 def test_forward_refuses(x, message):
+    """Inputs of another shape, kind, or range."""
     network = TernaryNetwork(input_shape=(1, 2, 2), input_scale=1.0, output_scale=1.0,
                              layers=(conv_layer(np.ones((1, 1, 1, 1))),))
     with pytest.raises(ValueError, match=message):
         forward(network, x)
+
+
+@pytest.mark.parametrize("bits, signed, low, high", [
+    (1, False, 0, 1), (4, True, -8, 7), (8, True, -128, 127), (16, False, 0, 65535),
+    (16, True, -32768, 32767)])
+def test_forward_takes_inputs_of_the_networks_bits(bits, signed, low, high):
+    layer = conv_layer(np.ones((1, 1, 1, 1)), input_signed=signed, low=-32768, high=32767)
+    network = TernaryNetwork(input_shape=(1, 1, 2), input_scale=1.0, output_scale=1.0, layers=(layer,),
+                             input_bits=bits)
+    assert forward(network, np.array([[[[low, high]]]])).tolist() == [[[[low, min(high, 32767)]]]]
+    for x in (low - 1, high + 1):
+        with pytest.raises(ValueError, match=rf"Input must be within {low} \.\. {high}, not "):
+            forward(network, np.full((1, 1, 1, 2), x))

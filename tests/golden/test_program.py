@@ -172,18 +172,20 @@ def test_descriptor_fields_stand_where_the_specification_says():
     words = Descriptor(
         kind=Kind.CONV, plus_minus=True, input_signed=True, destination=2, param_base=0x1234, low=-1, high=2,
         pi_count=3, pj_count=4, j_count=5, i_last_cell=1, i_last_local=2, j_last_cell=3, j_last_local=4,
-        out_v_step=9, out_u_first=7, out_v_first=8, out_a_first=5, out_c_first=6).to_words()
+        out_v_step=9, out_u_first=7, out_v_first=8, out_a_first=5, out_c_first=6,
+        activation_bits=16).to_words()
     assert words[0] == 0x1234_0000 | 2 << 4 | 1 << 3 | 1 << 2 | 2
     assert words[1] == 0x0002_FFFF
     assert words[3] == 0x0403_0005
     assert words[10] == 0x0403_0201
     assert words[14] == 0x0807_0009
-    assert words[15] == 0x0605
+    assert words[15] == 0x0010_0605
 
 
 @pytest.mark.parametrize("field, value, message", [
     ("index_i_stride", 65536, r"index_i_stride must be within 0 \.\. 65535, its field of 16 bits, not 65536"),
     ("pi_count", 256, r"pi_count must be within 0 \.\. 255, its field of 8 bits, not 256"),
+    ("activation_bits", 32, r"activation_bits must be within 0 \.\. 31, its field of 5 bits, not 32"),
     ("low", -32769, r"low must be within -32768 \.\. 32767, its field of 16 bits, not -32769"),
 ])
 def test_descriptor_field_error(field, value, message):
