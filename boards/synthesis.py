@@ -32,7 +32,7 @@ class Target:
 
 
 TARGETS = {
-    # Without -nowidelut wide multiplexers take L6MUX21 cells, and adder columns half as many cells again.
+    # -nowidelut: trees of LUTs instead of PFUMX and L6MUX21 cells; insurance, says docs/decisions/0006.
     "ecp5-85k": Target(synth="synth_ecp5", options="-nowidelut", nextpnr="nextpnr-ecp5",
                        part=("--85k", "--package", "CABGA381", "--speed", "6"),
                        out_of_context=("--out-of-context",), frequency=120.0),
@@ -89,8 +89,9 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "top.v").write_text(verilog)
     first, second = _halves(part, "")
-    (folder / "top.ys").write_text(f"read_verilog top.v\nhierarchy -check -auto-top\n{first}\n{part.synth} {second}\n"
-                                   "tee -q -o cells.json stat -json\nwrite_json top.json\n")
+    (folder / "top.ys").write_text(
+        f"read_verilog top.v\nhierarchy -check -auto-top\n{first}\n{part.synth} {second}\n"
+        "tee -q -o cells.json stat -json\nwrite_json top.json\n")
     progress(f"synthesis for {target}")
     logs = [_run("yosys", ["-q", "-l", "yosys.log", "top.ys"], folder, "yosys.log")]
     options = part.out_of_context if out_of_context else ()
@@ -137,7 +138,8 @@ def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, 
     progress(f"design of {board}")
     first, second = _halves(part, "-top top")
     plan = BOARDS[board].platform().build(
-        top, do_build=False, script_after_read=first, synth_opts=second, script_after_synth="tee -q -o cells.json stat -json",
+        top, do_build=False, script_after_read=first, synth_opts=second,
+        script_after_synth="tee -q -o cells.json stat -json",
         nextpnr_opts=f"--seed {seed} --report seed{seed}.json --timing-allow-fail")
     plan.extract(folder)
     pack, packed = ("icepack", "top.bin") if board == "icebreaker" else ("ecppack", "top.bit")
@@ -157,9 +159,10 @@ def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, 
 
 
 def _halves(part, top):
-    """Synthesis in two steps, commands and then options of a second call of ``part.synth``; between them names go.
+    """Synthesis in two steps: commands, and then options of a second call of ``part.synth``.
 
-    With some long names of wires yosys' technology mapper ends without a word. Numbers instead of names cure it.
+    Between the two, names go. With some long names of wires yosys' technology mapper ends without a word;
+    numbers instead of names cure it.
     """
     options = f"{part.options} -run begin:map_luts"
     return f"{part.synth} {options} {top}\nrename -hide", f"{part.options} -run map_luts:"

@@ -90,7 +90,8 @@ class BoardCore(wiring.Component):
         wiring.connect(m, engine.o, link.output)
         m.d.comb += [
             engine.start.eq(link.start), engine.clear.eq(link.clear),
-            link.rx.eq(self.rx), self.tx.eq(link.tx), self.busy.eq(engine.busy), self.error.eq(engine.error.any()),
+            link.rx.eq(self.rx), self.tx.eq(link.tx),
+            self.busy.eq(engine.busy), self.error.eq(engine.error.any()),
         ]
         for name in ("busy", "loaded", "error", "layer", "load_cycles", "run_cycles"):
             m.d.comb += getattr(link, name).eq(getattr(engine, name))
@@ -142,7 +143,8 @@ class BoardTop(wiring.Component):
         m = Module()
         self._clock(m, platform)
         core = BoardCore(self.config, frequency=self.frequency, divisor=self.divisor, engine=self._engine)
-        # as Verilog, like the core that was verified: only there do synthesis tools find what a memory need not do
+        # as Verilog, like the core that was verified: only there do synthesis tools find what a memory need
+        # not do
         platform.add_file("shiftwork_core.v", verilog.convert(
             core, name="shiftwork_core", emit_src=False, strip_internal_attrs=True))
         uart = platform.request("uart", 0, dir="-")

@@ -20,7 +20,7 @@ FLAGS = ["-std=c++17", "-O3", "-fPIC", "-shared"]
 
 YOSYS_SCRIPT = ("read_verilog {name}.v; hierarchy -check -top {top}; proc; flatten; opt -fast; "
                 "splitnets -driver; clean; write_cxxrtl -O6 -g{debug} {name}.cpp")
-"""A wire whose bits depend on others of its own looks like feedback, so each driver gets a wire of its own."""
+"""A wire whose bits depend on others of its own looks like feedback, so each driver gets its own wire."""
 
 DRIVER = Path(__file__).with_name("compiled.cpp")
 
@@ -111,7 +111,7 @@ class CompiledSimulator:
         ----------
         program : uint32 (words,)
             The packet of the program stream.
-        batches : uint8 (batches, beats, drain_width)
+        batches : uint8 (batches, beats, drain_width), uint16 for activations of 16 bits
             Packets of the input stream, or a list of such arrays.
         stall_percent : int
             Probability, 0 .. 95, that a bus does not offer or accept something, each bus, each cycle.
@@ -157,9 +157,10 @@ class CompiledSimulator:
 
     def _batch(self, simulator, number, batch, max_cycles, cycles):
         width = self._calls.simulator_input_bytes(simulator)
-        batch = np.ascontiguousarray(batch, np.uint8)
-        if batch.ndim != 2 or batch.shape[1] != width or not len(batch):
-            raise ValueError(f"Batch {number} must have shape (beats, {width}), not {batch.shape}")
+        batch = np.ascontiguousarray(batch, "<u2" if np.asarray(batch).dtype == np.uint16 else np.uint8)
+        if batch.ndim != 2 or batch.shape[1] * batch.itemsize != width or not len(batch):
+            raise ValueError(f"Batch {number} must have shape (beats, {width // batch.itemsize}), "
+                             f"not {batch.shape}")
         counted = (ctypes.c_uint32 * 2)()
         code = self._calls.simulator_run(simulator, batch.ctypes.data, len(batch), counted)
         _check(code, f"Batch {number}", max_cycles)

@@ -27,7 +27,7 @@ def verify(verilog, config, program, inputs, expected, folder, simulator=None, *
         What it was made for.
     program : uint32 (words,)
         The packet of the program stream.
-    inputs : uint8 (batches, beats, drain_width)
+    inputs : uint8 (batches, beats, drain_width), uint16 for activations of 16 bits
         Packets of the input stream.
     expected : integers (batches, values)
         What the output stream must yield, -32768 .. 32767.
@@ -95,7 +95,8 @@ def _job(config, program, inputs, expected, load_cycles, run_cycles):
     if expected.min() < -32768 or expected.max() > 32767:
         raise ValueError("Expected values must be within -32768 .. 32767, "
                          f"not {expected.min()} .. {expected.max()}")
-    job = {"program": np.asarray(program, np.uint32), "inputs": inputs.astype(np.uint8),
+    job = {"program": np.asarray(program, np.uint32),
+           "inputs": inputs.astype(f"<u{config.activation_width // 8}"),
            "expected": expected.astype(np.int16), "registers": registers(config)}
     for name, cycles in (("load_cycles", load_cycles), ("run_cycles", run_cycles)):
         if cycles is not None:

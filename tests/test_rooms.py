@@ -10,7 +10,6 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = {
     "golden": {"numpy", "shiftwork.golden"},
     "hw": {"amaranth", "shiftwork.golden", "shiftwork.hw"},
-    # The bench of the host link runs the boards' Python driver against the RTL.
     "sim": {
         "numpy",
         "cocotb",
@@ -20,7 +19,6 @@ ROOMS = {
         "shiftwork.golden",
         "shiftwork.hw",
         "shiftwork.sim",
-        "shiftwork.boards",
     },
     "boards": {
         "numpy",

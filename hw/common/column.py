@@ -17,8 +17,8 @@ class ColumnArray(wiring.Component):
     where the term is 0 if ``null`` is set. After a term with ``last`` the sum stands in lane l's snapshot and
     the accumulator starts again from 0, so dot products follow one another without a gap.
 
-    Numbers: activations have 8 bits, two's complement where ``signed`` is set; sums wrap at ``acc_width``
-    bits (whoever orders the terms proves that they cannot).
+    Numbers: activations have A = ``activation_width`` bits, two's complement where ``signed`` is set; sums
+    wrap at ``acc_width`` bits (whoever orders the terms proves that they cannot).
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class ColumnArray(wiring.Component):
         Snapshots read in one cycle; divides ``lanes``.
     scatter_width : int
         Lanes of a group, which is written alone; divides ``lanes``.
+    activation_width : int
+        Bits of an activation.
     convolution, transposed : bool
         Modes that exist. Without ``convolution`` there is no row memory, without ``transposed`` the members
         ``dense*`` are ignored.
@@ -41,7 +43,9 @@ class ColumnArray(wiring.Component):
     Members
     -------
     valid : In(1), in cycle 0 like all members up to ``dense``
-        A term is issued. There is no back-pressure.
+        A term is issued.
+    ready : Out(1)
+        A term may be issued: always.
     row : In(range(row_depth))
         Row of the activations.
     subtract : In(1)
@@ -56,10 +60,10 @@ class ColumnArray(wiring.Component):
         The term is of the transposed mode.
     dense_nonzero, dense_negative : In(lanes), in cycle 2
         The lanes' weights; the sign counts only where the weight is not zero.
-    dense_value : In(8), in cycle 3
+    dense_value : In(A), in cycle 3
         The activation.
     write_row : In(range(row_depth))
-    write_data : In(8 * scatter_width)
+    write_data : In(A * scatter_width)
     write_groups : In(lanes / scatter_width)
         Writes ``write_data`` to the row in each group whose bit is set. A term issued in the same cycle or
         later reads what was written; one issued the cycle before must not be of the same row.
@@ -67,19 +71,21 @@ class ColumnArray(wiring.Component):
         Lanes to read.
     result : Out(ArrayLayout(signed(acc_width), drain_width))
         The snapshots of lanes ``select * drain_width + d`` one cycle after ``select``.
+    done : Out(1)
+        A snapshot can be selected from two cycles later on.
 
     Timing: a snapshot is readable (by ``select``) ``latency`` cycles after its last term's issue, and until
     the next last term's sum takes its place. Reset forgets unfinished sums.
 
     Cost: ``acc_width`` bits of carry chain and 10 LUTs a lane, ``acc_width * drain_width`` multiplexers of
     ``lanes / drain_width`` inputs (together 41 cells a lane on the ECP5, 64 lanes of 20 bits, 4 a cycle),
-    ``row_depth * lanes`` bytes of block RAM; no multiplier.
+    ``row_depth * lanes * A`` bits of block RAM; no multiplier.
     """
 
     latency = 5
 
     def __init__(self, lanes, acc_width, row_depth, drain_width, scatter_width,
-                 convolution=True, transposed=True):
+                 convolution=True, transposed=True, activation_width=8):
         for name, width in (("drain_width", drain_width), ("scatter_width", scatter_width)):
             if lanes % width:
                 raise ValueError(f"{name} must divide the {lanes} lanes, not {width}")
@@ -90,10 +96,12 @@ class ColumnArray(wiring.Component):
         self.row_depth = row_depth
         self.drain_width = drain_width
         self.scatter_width = scatter_width
+        self.activation_width = activation_width
         self.convolution = convolution
         self.transposed = transposed
         super().__init__({
             "valid": In(1),
+            "ready": Out(1),
             "row": In(range(row_depth)),
             "subtract": In(1),
             "null": In(1),
@@ -102,16 +110,18 @@ class ColumnArray(wiring.Component):
             "dense": In(1),
             "dense_nonzero": In(lanes),
             "dense_negative": In(lanes),
-            "dense_value": In(8),
+            "dense_value": In(activation_width),
             "write_row": In(range(row_depth)),
-            "write_data": In(8 * scatter_width),
+            "write_data": In(activation_width * scatter_width),
             "write_groups": In(lanes // scatter_width),
             "select": In(range(lanes // drain_width)),
             "result": Out(data.ArrayLayout(signed(acc_width), drain_width)),
+            "done": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
+        width = self.activation_width
 
         # A lane needs neither multiplexer nor enable: registers of what is not to be added are reset to zero,
         # and subtracting zero adds ~0 + 1. So only the mark of the last term knows the module's reset, which
@@ -119,14 +129,18 @@ class ColumnArray(wiring.Component):
         idle = ~self.valid | self.null
         last = _delay(m, self.valid & self.last, 4, init=1, reset_less=False)
         is_signed = _delay(m, self.signed, 2)
+        m.d.comb += [
+            self.ready.eq(1),
+            self.done.eq(_delay(m, self.valid & self.last, self.latency - 2, reset_less=False)),
+        ]
         dense = _delay(m, self.dense, 2) if self.transposed else Const(0)
 
         if self.convolution:
             x, x_sign = self._rows(m, _delay(m, idle | (self.dense & self.transposed), 2), is_signed)
         else:
-            x, x_sign = Const(0, 8 * self.lanes), Const(0, self.lanes)
+            x, x_sign = Const(0, width * self.lanes), Const(0, self.lanes)
 
-        value = Const(0, 9)
+        value = Const(0, width + 1)
         nonzero = Signal(self.lanes, reset_less=True)
         subtract = Signal(self.lanes, reset_less=True)
         carry = Signal(self.lanes, reset_less=True)
@@ -135,7 +149,7 @@ class ColumnArray(wiring.Component):
             carry.eq(subtract),
         ]
         if self.transposed:
-            value = Cat(self.dense_value, self.dense_value[7] & _delay(m, is_signed, 1))
+            value = Cat(self.dense_value, self.dense_value[-1] & _delay(m, is_signed, 1))
             m.d.sync += nonzero.eq(self.dense_nonzero)
             with m.If(_delay(m, idle | ~self.dense, 2)):
                 m.d.sync += nonzero.eq(0)
@@ -144,12 +158,13 @@ class ColumnArray(wiring.Component):
 
         snapshots = []
         for n in range(self.lanes):
-            term = Signal(signed(9), reset_less=True, name=f"term_{n}")
+            term = Signal(signed(width + 1), reset_less=True, name=f"term_{n}")
             acc = Signal(signed(self.acc_width), reset_less=True, name=f"acc_{n}")
             total = Signal(signed(self.acc_width), name=f"total_{n}")
             snapshot = Signal(signed(self.acc_width), reset_less=True, name=f"snapshot_{n}")
-            x_n = Cat(x.word_select(n, 8), x_sign[n])
-            m.d.sync += term.eq((x_n | (value & nonzero[n].replicate(9))) ^ subtract[n].replicate(9))
+            x_n = Cat(x.word_select(n, width), x_sign[n])
+            value_n = value & nonzero[n].replicate(width + 1)
+            m.d.sync += term.eq((x_n | value_n) ^ subtract[n].replicate(width + 1))
             m.d.comb += total.eq(acc + term + carry[n])
             m.d.sync += acc.eq(total)
             with m.If(last):
@@ -165,13 +180,14 @@ class ColumnArray(wiring.Component):
 
     def _rows(self, m, clear, is_signed):
         """Activations of the row memory and their signs, zero after ``clear``; arguments are of cycle 2."""
-        x = Signal(8 * self.lanes, reset_less=True)
+        width = self.activation_width
+        x = Signal(width * self.lanes, reset_less=True)
         x_sign = Signal(self.lanes, reset_less=True)
         row = _delay(m, self.row, 1)
         words = []
         for group in range(self.lanes // self.scatter_width):
             # Never is a row read in the cycle in which it is written.
-            memory = Memory(shape=8 * self.scatter_width, depth=self.row_depth, init=[],
+            memory = Memory(shape=width * self.scatter_width, depth=self.row_depth, init=[],
                             attrs={"no_rw_check": 1})
             m.submodules[f"rows_{group}"] = memory
             write, read = memory.write_port(), memory.read_port()
@@ -182,7 +198,7 @@ class ColumnArray(wiring.Component):
                 read.addr.eq(row),
             ]
             words.append(read.data)
-        m.d.sync += [x.eq(Cat(words)), x_sign.eq(Cat(words)[7::8])]
+        m.d.sync += [x.eq(Cat(words)), x_sign.eq(Cat(words)[width - 1::width])]
         with m.If(clear):
             m.d.sync += x.eq(0)
         with m.If(clear | ~is_signed):

@@ -5,22 +5,21 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from ...golden.ternary.program import ErrorCode
 from ..common.column import ColumnArray
 from ..common.stream import packet
 from .destination import Destinations, InputReader
-from .drain import Drain, DrainControl
+from .drain import Drain
+from .drain_control import DrainControl
 from .fetcher import Fetcher
 from .layouts import Kind, Widths, item_layout
 from .loader import ProgramLoader
 from .sacu import SparseAdditionControl
 from .sequencer import Sequencer
+from .serial_array import SerialColumnArray
 from .vector import VectorMemory
 
-__all__ = ["TernaryEngine", "ERROR_INPUT_SHORT", "ERROR_INPUT_LONG", "ERROR_NO_PROGRAM"]
-
-ERROR_INPUT_SHORT = 8
-ERROR_INPUT_LONG = 9
-ERROR_NO_PROGRAM = 10
+__all__ = ["TernaryEngine"]
 
 
 class TernaryEngine(wiring.Component):
@@ -32,20 +31,22 @@ class TernaryEngine(wiring.Component):
 
     Members
     -------
-    i_program : In(stream of packet(32)), i : In(stream of packet(8*D)), o : Out(stream of packet(16*D))
+    i_program : In(stream of packet(32)), i : In(stream of packet(A*D)), o : Out(stream of packet(16*D))
     start, clear : In(1), one cycle
     busy, loaded, error, layer, load_cycles, run_cycles, finished : Out, as "Ports" there
 
-    Timing: one non-zero weight a cycle for all lanes; golden/ternary/timing.py predicts every cycle.
+    Timing: one term a cycle for all lanes, or (``bit_serial``) one bit of a term;
+    golden/ternary/timing.py predicts every cycle.
     """
 
     def __init__(self, config):
         self.config = config
         super().__init__({
             "i_program": In(stream.Signature(packet(32))),
-            "i": In(stream.Signature(packet(8 * config.drain_width))),
+            "i": In(stream.Signature(packet(config.activation_width * config.drain_width))),
             "o": Out(stream.Signature(packet(16 * config.drain_width))),
-            "start": In(1), "clear": In(1), "busy": Out(1), "loaded": Out(1), "error": Out(4), "layer": Out(8),
+            "start": In(1), "clear": In(1),
+            "busy": Out(1), "loaded": Out(1), "error": Out(4), "layer": Out(8),
             "load_cycles": Out(32), "run_cycles": Out(32), "finished": Out(1),
         })
 
@@ -56,9 +57,7 @@ class TernaryEngine(wiring.Component):
         loader = m.submodules.loader = ProgramLoader(config)
         fetcher = m.submodules.fetcher = Fetcher(config)
         sacu = m.submodules.sacu = SparseAdditionControl(config)
-        array = m.submodules.array = ColumnArray(
-            config.lanes, config.acc_width, config.row_depth, config.drain_width, config.scatter_width,
-            convolution=config.convolution, transposed=config.transposed)
+        array = m.submodules.array = self._make_array()
         control = m.submodules.control = DrainControl(config)
         drain = m.submodules.drain = Drain(config)
         reader = m.submodules.reader = InputReader(config)
@@ -78,6 +77,14 @@ class TernaryEngine(wiring.Component):
         self._results(m, sequencer, control, array, drain, reader, destinations)
         return m
 
+    def _make_array(self):
+        config = self.config
+        if config.bit_serial:
+            return SerialColumnArray(config)
+        return ColumnArray(
+            config.lanes, config.acc_width, config.row_depth, config.drain_width, config.scatter_width,
+            config.convolution, config.transposed, config.activation_width)
+
     def _control(self, m, sequencer, loader, reader):
         """Start, errors and what the status registers show."""
         m.d.comb += [
@@ -91,28 +98,35 @@ class TernaryEngine(wiring.Component):
         with m.If(loader.failed):
             m.d.sync += self.error.eq(loader.error)
         with m.Elif(reader.short):
-            m.d.sync += self.error.eq(ERROR_INPUT_SHORT)
+            m.d.sync += self.error.eq(ErrorCode.INPUT_SHORT)
         with m.Elif(reader.long):
-            m.d.sync += self.error.eq(ERROR_INPUT_LONG)
+            m.d.sync += self.error.eq(ErrorCode.INPUT_LONG)
         with m.Elif(self.start & ~self.busy & ~loader.loaded):
-            m.d.sync += self.error.eq(ERROR_NO_PROGRAM)
+            m.d.sync += self.error.eq(ErrorCode.NO_PROGRAM)
         with m.Elif(self.clear | loader.done):
             m.d.sync += self.error.eq(0)
 
     def _issue(self, m, sequencer, sacu, control, array):
-        """From the controller to the array: one item a cycle, dot products' last ones when the drain allows it."""
-        d = sequencer.descriptor
-        item, valid = Signal(item_layout(self.config), reset_less=True), Signal()
+        """From the controller to the array, which holds it until it is done: items, a last one when drained.
+
+        An array without a use for terms that are zero takes them as nulls.
+        """
+        d, config = sequencer.descriptor, self.config
+        item, valid = Signal(item_layout(config), reset_less=True), Signal()
         m.d.comb += [
-            sacu.o.ready.eq(~sacu.o.p.last | control.ready),
-            control.issued.eq(sacu.o.valid & sacu.o.ready & sacu.o.p.last),
+            sacu.o.ready.eq(array.ready & (~sacu.o.p.last | control.ready)),
+            control.issued.eq(sacu.o.valid & sacu.o.ready & sacu.o.p.last), control.arrived.eq(array.done),
         ]
-        m.d.sync += [valid.eq(sacu.o.valid & sacu.o.ready), item.eq(sacu.o.p)]
+        with m.If(array.ready):
+            m.d.sync += [valid.eq(sacu.o.valid & sacu.o.ready), item.eq(sacu.o.p)]
+        zero = 0 if config.skip_zeros else item.zero
         m.d.comb += [
             array.valid.eq(valid), array.row.eq(item.index), array.subtract.eq(item.subtract),
-            array.null.eq(item.null), array.last.eq(item.last),
+            array.null.eq(item.null if config.bit_serial else item.null | zero), array.last.eq(item.last),
             array.signed.eq(d.signed), array.dense.eq(d.kind == Kind.DENSE),
         ]
+        if config.bit_serial:
+            m.d.comb += [array.zero.eq(zero), array.bits.eq(d.activation_bits), array.part.eq(control.part)]
         return item
 
     def _memories(self, m, sequencer, loader, fetcher, control, drain, array, destinations, item):
@@ -125,7 +139,8 @@ class TernaryEngine(wiring.Component):
         for memory, name in ((table, "table"), (weights, "weights")):
             port = memory.write_port()
             m.d.comb += [
-                port.addr.eq(getattr(loader, f"{name}_address")), port.data.eq(getattr(loader, f"{name}_data")),
+                port.addr.eq(getattr(loader, f"{name}_address")),
+                port.data.eq(getattr(loader, f"{name}_data")),
                 port.en.eq(getattr(loader, f"{name}_write")),
             ]
         table_r, weights_r = table.read_port(), weights.read_port()
@@ -140,7 +155,8 @@ class TernaryEngine(wiring.Component):
         m.d.comb += [
             weights_r.addr.eq(Mux(dense, item.index[:w.weight], fetcher.address)),
             weights_r.en.eq(fetcher.advance | dense), fetcher.weights.eq(word),
-            array.dense_nonzero.eq(word[:config.word_width]), array.dense_negative.eq(word[config.word_width:]),
+            array.dense_nonzero.eq(word[:config.word_width]),
+            array.dense_negative.eq(word[config.word_width:]),
         ]
         with m.If(weights_r.en):
             m.d.sync += word.eq(weights_r.data)
@@ -153,7 +169,8 @@ class TernaryEngine(wiring.Component):
                 vector.start.eq(sequencer.layer_start), vector.base.eq(sequencer.descriptor.out_base),
                 vector.write.eq(destinations.vector_write), vector.values.eq(destinations.vector_values),
                 vector.source.eq(item.source), array.dense_value.eq(vector.value),
-                vector.address.eq(fetcher.address), vector.read.eq(fetcher.advance), fetcher.bitmap.eq(bitmap),
+                vector.address.eq(fetcher.address), vector.read.eq(fetcher.advance),
+                fetcher.bitmap.eq(bitmap),
             ]
 
     def _results(self, m, sequencer, control, array, drain, reader, destinations):

@@ -11,7 +11,9 @@ __all__ = ["Fetcher"]
 
 
 class Fetcher(wiring.Component):
-    """Emits the bitmap words of every dot product of a layer, in the order of docs/engines/ternary-machine.md.
+    """Emits the bitmap words of every dot product of a layer.
+
+    Their order is that of docs/engines/ternary-machine.md, "Dot products".
 
     Members
     -------
@@ -23,8 +25,8 @@ class Fetcher(wiring.Component):
     bitmap : In, likewise
     o : Out(stream of word_layout)
 
-    Timing: a dot product takes its number of words and one cycle, both twice in two-pass order; a word appears two
-    cycles after its address. ``advance`` stops all of it while ``o`` is stalled.
+    Timing: a dot product takes its number of words and one cycle, both twice in two-pass order; a word
+    appears two cycles after its address. ``advance`` stops all of it while ``o`` is stalled.
     """
 
     def __init__(self, config):
@@ -43,7 +45,7 @@ class Fetcher(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, d, w = self._config, self.descriptor, Widths(self._config)
-        m.submodules.loops = loops = Nest([w.m, w.local, w.local, w.pool, w.pool], registered=True)
+        m.submodules.loops = loops = Nest(w.loops)
         m.submodules.visit = visit = Nest([1, w.visit, w.visit])
         m.d.comb += [
             loops.count0.eq(d.m_count), loops.count1.eq(d.i_count), loops.count2.eq(d.j_count),
@@ -57,10 +59,12 @@ class Fetcher(wiring.Component):
         fetching, next_dot = Signal(), Signal()
         index, index_seg = Signal(w.index), Signal(w.index)
         fetch_m, fetch_seg = Signal(w.fetch), Signal(w.fetch)
-        bases = [Signal(w.index, name=f"base_{name}") for name in ("i", "j", "pi", "pj")]
-        strides = [d.index_i_stride, d.index_j_stride, d.index_pi_stride, d.index_pj_stride]
+        names = ("i", "j", "pi", "pj") if config.convolution else ("i",)
+        bases = [Signal(w.index, name=f"base_{name}") for name in names]
+        strides = [d[f"index_{name}_stride"] for name in names]
 
-        # between two dot products, before the first one, and between the passes of one: where the next words start
+        # where the next words start: between two dot products, before the first one, and between the passes
+        # of one
         initial, again = Signal(), visit.value0
         base, following_m = Signal(w.index), Signal(w.fetch)
         m.d.comb += [base.eq(d.index_base), following_m.eq(fetch_m)]
@@ -70,14 +74,16 @@ class Fetcher(wiring.Component):
         with m.If(initial):
             m.d.comb += [base.eq(d.index_base), following_m.eq(d.fetch_base)]
         with m.Elif(again):
-            m.d.comb += base.eq(bases[3])
+            m.d.comb += base.eq(bases[-1])
         with m.Elif(loops.carry0):
             m.d.comb += following_m.eq(fetch_m + d.fetch_m_stride)
 
+        # a reset, which comes with `start`, goes before a step
+        m.d.comb += [
+            loops.step.eq(next_dot & ~initial & ~again), visit.step.eq(fetching & ~next_dot & self.advance)]
         with m.If(self.start):
             m.d.sync += [fetching.eq(1), next_dot.eq(1), initial.eq(1)]
         with m.Elif(next_dot):
-            m.d.comb += loops.step.eq(~initial & ~again)
             m.d.sync += [next_dot.eq(0), initial.eq(0), fetching.eq(initial | again | ~loops.done)]
             m.d.sync += [x.eq(base) for x in (index, index_seg)]
             m.d.sync += [x.eq(following_m) for x in (self.address, fetch_seg, fetch_m)]
@@ -85,7 +91,6 @@ class Fetcher(wiring.Component):
                 with m.If(initial | (~again & getattr(loops, f"carry{k}"))):
                     m.d.sync += b.eq(base)
         with m.Elif(fetching & self.advance):
-            m.d.comb += visit.step.eq(1)
             m.d.sync += next_dot.eq(visit.carry0)
             m.d.sync += [self.address.eq(self.address + 1), index.eq(index + step)]
             with m.If(visit.at_end2):
@@ -101,14 +106,19 @@ class Fetcher(wiring.Component):
             for last, negative_pass, row, source in signals:
                 held = Signal(name=f"valid_{last.name}")
                 m.d.sync += [held.eq(valid)]
-                m.d.sync += [x.eq(y) for x, y in zip((last, negative_pass, row, source), sources, strict=True)]
-                valid, sources = held, (last, negative_pass, row, source)
+                stage = last, negative_pass, row, source
+                m.d.sync += [x.eq(y) for x, y in zip(stage, sources, strict=True)]
+                valid, sources = held, stage
         last, negative_pass, row, source = sources
         nonzero, negative = self.weights[:config.word_width], self.weights[config.word_width:]
         wanted = Mux(d.two_pass, ~(negative ^ negative_pass.replicate(config.word_width)), ~0)
+        bitmap, terms = self.bitmap, nonzero
+        if not config.skip_zeros:
+            bitmap, terms = (1 << config.scatter_width) - 1, nonzero | ~negative
+            m.d.comb += payload.zero.eq(Mux(dense, 0, ~nonzero))
         m.d.comb += [
             self.o.valid.eq(valid),
-            payload.nonzero.eq(Mux(dense, self.bitmap, nonzero & wanted)),
+            payload.nonzero.eq(Mux(dense, bitmap, terms & wanted)),
             payload.negative.eq(negative),
             payload.index.eq(row), payload.source.eq(source), payload.last.eq(last),
         ]

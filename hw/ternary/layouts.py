@@ -4,7 +4,8 @@ from amaranth import unsigned
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
-__all__ = ["DESCRIPTOR", "Widths", "word_layout", "chunk_layout", "item_layout", "Kind", "Destination"]
+__all__ = ["DESCRIPTOR", "Widths", "planes", "word_layout", "chunk_layout", "item_layout", "Kind",
+           "Destination"]
 
 from amaranth.lib import enum
 
@@ -42,7 +43,7 @@ DESCRIPTOR = data.StructLayout({
     "out_u_count": 16, "out_v_count": 16,
     "out_u_row": 16, "out_u_step": 16,
     "out_v_step": 16, "out_u_first": 8, "out_v_first": 8,
-    "out_a_first": 8, "out_c_first": 8, "_1": 16,
+    "out_a_first": 8, "out_c_first": 8, "activation_bits": 5, "_1": 11,
 })
 """A layer descriptor: 16 words of 32 bits, as docs/engines/ternary-machine.md lists them."""
 
@@ -50,15 +51,21 @@ DESCRIPTOR = data.StructLayout({
 class Widths:
     """Bits of addresses and counters of one engine.
 
-    ``m``, ``local``, ``pool`` and ``visit`` are the bits of loop counters: filters, positions of a block, pool windows,
-    segments and words.
+    ``m``, ``local``, ``pool`` and ``visit`` are the bits of loop counters: filters, positions of a block,
+    pool windows, segments and words.
     """
 
     def __init__(self, config):
         bits = config.count_bits
         self.m, self.local, self.pool, self.visit = (
             bits[name] for name in ("m_count", "i_count", "pi_count", "segments"))
+        #: of the loops m, i, j, pi, pj; the last three are the convolution's
+        self.loops = [
+            self.m, self.local, *([self.local, self.pool, self.pool] if config.convolution else [0, 0, 0])]
         self.row = bits_for(config.row_depth - 1)
+        #: bits of an activation that are written together, and of the address they are written to
+        self.piece = 1 if config.bit_serial else config.activation_width
+        self.write_row = self.row + (bits_for(config.activation_width - 1) if config.bit_serial else 0)
         self.weight = bits_for(config.weight_depth - 1)
         self.table = bits_for(config.table_depth - 1)
         self.vector = bits_for(config.vector_depth - 1)
@@ -70,11 +77,22 @@ class Widths:
         self.value = self.bitmap + bits_for(config.scatter_width - 1)
 
 
+def planes(config):
+    """Bits that go with each weight, "nonzero" first: whether it is a term.
+
+    Without ``skip_zeros`` that does not say that the weight is not zero; so "zero" does.
+    """
+    return ("nonzero", "negative") if config.skip_zeros else ("nonzero", "negative", "zero")
+
+
 def word_layout(config):
-    """A bitmap word: set bit n of ``nonzero`` stands for row or weight word ``index`` + n; ``last`` of its dot product."""
+    """A bitmap word, ``last`` of its dot product.
+
+    Set bit n of ``nonzero`` stands for row or weight word ``index`` + n.
+    """
     w = Widths(config)
     return data.StructLayout({
-        "nonzero": unsigned(config.word_width), "negative": unsigned(config.word_width),
+        **dict.fromkeys(planes(config), unsigned(config.word_width)),
         "index": unsigned(w.index), "source": unsigned(w.bitmap), "last": 1})
 
 
@@ -82,15 +100,18 @@ def chunk_layout(config):
     """A few bits of a word, at least one of them set unless ``null``; ``last`` of its dot product."""
     w = Widths(config)
     return data.StructLayout({
-        "nonzero": unsigned(w.chunk), "negative": unsigned(w.chunk),
-        "index": unsigned(w.index), "source": unsigned(w.value - bits_for(w.chunk - 1)), "last": 1, "null": 1})
+        **dict.fromkeys(planes(config), unsigned(w.chunk)),
+        "index": unsigned(w.index), "source": unsigned(w.value - bits_for(w.chunk - 1)),
+        "last": 1, "null": 1})
 
 
 def item_layout(config):
-    """One non-zero weight: ``index`` of its row or weight word, ``source`` of its activation in the vector memory.
+    """One term: a non-zero weight or, without ``skip_zeros``, any.
 
-    ``null`` adds nothing: the only item of a dot product without non-zeros.
+    ``index`` is of its row or weight word, ``source`` of its activation in the vector memory. ``null`` adds
+    nothing: the only item of a dot product without terms.
     """
     w = Widths(config)
     return data.StructLayout({
-        "index": unsigned(w.index), "source": unsigned(w.value), "subtract": 1, "last": 1, "null": 1})
+        "index": unsigned(w.index), "source": unsigned(w.value), "subtract": 1, "last": 1, "null": 1,
+        **({} if config.skip_zeros else {"zero": 1})})

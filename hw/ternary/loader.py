@@ -4,28 +4,16 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ...golden.ternary.program import ErrorCode
 from ..common.stream import packet
 
-__all__ = ["MAGIC", "VERSION", "LoadError", "ProgramLoader"]
+__all__ = ["MAGIC", "VERSION", "ProgramLoader"]
 
 MAGIC = 0x31545753
 """Word 0 of a program, bytes "SWT1"."""
 
 VERSION = 1
 """Version of the program format."""
-
-
-class LoadError(enum.Enum, shape=4):
-    """Why a program is refused."""
-
-    NONE = 0
-    MAGIC = 1
-    VERSION = 2
-    GEOMETRY = 3
-    ADDRESS = 4
-    CHECKSUM = 5
-    TRUNCATED = 6
-    OVERLONG = 7
 
 
 class Memory(enum.Enum, shape=8):
@@ -93,7 +81,7 @@ class ProgramLoader(wiring.Component):
     loaded : Out(1)
         Whether the last packet was a good program; low from the cycle after its first word is accepted.
     error, failed : Out
-        Code of an error, for the one cycle of ``failed``; at most once a packet.
+        An ``ErrorCode``, for the one cycle of ``failed``; at most once a packet.
     done : Out(1)
         High for one cycle at the end of a good program, the first with ``loaded``.
     busy : Out(1)
@@ -117,7 +105,7 @@ class ProgramLoader(wiring.Component):
             "weights_data": Out(2 * config.word_width),
             "weights_write": Out(1),
             "loaded": Out(1),
-            "error": Out(LoadError),
+            "error": Out(4),
             "failed": Out(1),
             "done": Out(1),
             "busy": Out(1),
@@ -148,7 +136,7 @@ class ProgramLoader(wiring.Component):
             m.d.sync += loaded.eq(s.good)
         m.d.sync += [
             self.error.eq(s.error),
-            self.failed.eq(s.fresh & (s.error != LoadError.NONE)),
+            self.failed.eq(s.fresh & (s.error != 0)),
             self.done.eq(s.good),
         ]
         m.d.comb += [
@@ -174,21 +162,21 @@ class ProgramLoader(wiring.Component):
                 m.d.comb += s.error.eq(code)
 
         # The assignment that comes later wins: of two errors, the one with the lower code.
-        refuse(s.last & ~s.checksum & (s.expect != Expect.END), LoadError.TRUNCATED)
+        refuse(s.last & ~s.checksum & (s.expect != Expect.END), ErrorCode.TRUNCATED)
         with m.Switch(s.expect):
             with m.Case(Expect.MAGIC):
-                refuse(s.word != MAGIC, LoadError.MAGIC)
+                refuse(s.word != MAGIC, ErrorCode.MAGIC)
             with m.Case(Expect.VERSION):
-                refuse(s.word[8:] != self.config.fingerprint, LoadError.GEOMETRY)
-                refuse(s.word[:8] != VERSION, LoadError.VERSION)
+                refuse(s.word[8:] != self.config.fingerprint, ErrorCode.GEOMETRY)
+                refuse(s.word[:8] != VERSION, ErrorCode.VERSION)
             with m.Case(Expect.SECTION):
-                refuse(s.checksum & ~s.last, LoadError.OVERLONG)
-                refuse(s.checksum & (s.word != ~s.crc), LoadError.CHECKSUM)
+                refuse(s.checksum & ~s.last, ErrorCode.OVERLONG)
+                refuse(s.checksum & (s.word != ~s.crc), ErrorCode.CHECKSUM)
             with m.Case(Expect.COUNT):
-                refuse(s.unknown | s.word[len(s.left):].any() | (end > depth), LoadError.ADDRESS)
-                refuse(s.remaining == 0, LoadError.TRUNCATED)
+                refuse(s.unknown | s.word[len(s.left):].any() | (end > depth), ErrorCode.ADDRESS)
+                refuse(s.remaining == 0, ErrorCode.TRUNCATED)
             with m.Case(Expect.CHUNK):
-                refuse(s.remaining == 0, LoadError.TRUNCATED)
+                refuse(s.remaining == 0, ErrorCode.TRUNCATED)
 
     def _advance(self, m, s):
         """What to expect after the word, and whether it completes a memory word or the program."""
@@ -225,7 +213,7 @@ class ProgramLoader(wiring.Component):
                             m.d.sync += s.expect.eq(Expect.SECTION)
 
         # Acting on an error a cycle late keeps the checks out of the longest path.
-        m.d.sync += s.doomed.eq(s.fresh & ~s.last & (s.error != LoadError.NONE))
+        m.d.sync += s.doomed.eq(s.fresh & ~s.last & (s.error != 0))
         with m.If(s.valid & s.last):
             m.d.sync += s.expect.eq(Expect.MAGIC)
         with m.Elif(s.doomed):
@@ -257,6 +245,6 @@ class _State:
         self.left = Signal.like(self.address)      # memory words of it
         self.chunk = Signal(range(most_chunks))    # chunks of the memory word after this one
 
-        self.error = Signal(LoadError)
+        self.error = Signal(4)
         self.good = Signal()             # the program ends here, and is good
         self.write = Signal()            # the memory word is complete

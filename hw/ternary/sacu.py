@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..common.stream import Queue
-from .layouts import chunk_layout, item_layout, word_layout
+from .layouts import chunk_layout, item_layout, planes, word_layout
 
 __all__ = ["Chunker", "Issuer", "SparseAdditionControl", "lowest"]
 
@@ -32,9 +32,9 @@ def _encode(onehot):
 class Chunker(wiring.Component):
     """Cuts bitmap words into chunks and drops the empty ones.
 
-    A chunk is held back until it is known whether another one of its dot product follows, so that ``last`` stands on
-    the last chunk with a non-zero even where empty words end the dot product. A dot product without any non-zero
-    gives one ``null`` chunk.
+    A chunk is held back until it is known whether another one of its dot product follows, so that ``last``
+    stands on the last chunk with a non-zero even where empty words end the dot product. A dot product without
+    any non-zero gives one ``null`` chunk.
 
     Members: ``i``: In(stream of word_layout), ``o``: Out(stream of chunk_layout).
 
@@ -82,7 +82,8 @@ class Chunker(wiring.Component):
             self.i.ready.eq(~valid | (~blocked & single)),
         ]
         with m.If(self.i.ready):
-            m.d.sync += [valid.eq(self.i.valid), word.eq(self.i.p), left.eq(arriving), single.eq(_single(arriving))]
+            m.d.sync += [valid.eq(self.i.valid), word.eq(self.i.p)]
+            m.d.sync += [left.eq(arriving), single.eq(_single(arriving))]
         return m
 
     def _chunk(self, held, word, onehot, ends):
@@ -90,14 +91,14 @@ class Chunker(wiring.Component):
         size = self._config.chunk
         chosen = [
             Cat(bits.word_select(k, size)[n] & onehot[k] for k in range(len(onehot)))
-            for bits in (word.nonzero, word.negative) for n in range(size)]
+            for bits in (word[name] for name in planes(self._config)) for n in range(size)]
         picked = Cat(c.any() for c in chosen)
         number = _encode(onehot) if len(onehot) > 1 else Cat()
         offset_bits = bits_for(size - 1) if size > 1 else 0
         # in transposed mode a word has scatter_width bits: fewer chunks than a weight word
         in_group = bits_for(self._config.scatter_width - 1) - offset_bits
         return [
-            held.nonzero.eq(picked[:size]), held.negative.eq(picked[size:]),
+            *(held[name].eq(picked.word_select(n, size)) for n, name in enumerate(planes(self._config))),
             held.index.eq(word.index + (number << offset_bits if len(onehot) > 1 else 0)),
             held.source.eq(Cat(number[:in_group], word.source)),
             held.last.eq(ends), held.null.eq(~onehot.any()),
@@ -109,8 +110,8 @@ class Issuer(wiring.Component):
 
     Members: ``i``: In(stream of chunk_layout), ``o``: Out(stream of item_layout).
 
-    Timing: a chunk takes as many cycles as it has bits (a null chunk one); its first item appears in the cycle after
-    it was taken, and the next chunk is taken together with its last item.
+    Timing: a chunk takes as many cycles as it has bits (a null chunk one); its first item appears in the
+    cycle after it was taken, and the next chunk is taken together with its last item.
     """
 
     def __init__(self, config):
@@ -137,6 +138,8 @@ class Issuer(wiring.Component):
             self.o.p.null.eq(chunk.null),
             self.i.ready.eq(~valid | (self.o.ready & final)),
         ]
+        if not self._config.skip_zeros:
+            m.d.comb += self.o.p.zero.eq((chunk.zero & onehot).any())
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [chunk.nonzero.eq(rest), final.eq(_single(rest))]
         with m.If(self.i.ready):
@@ -147,8 +150,8 @@ class Issuer(wiring.Component):
 class SparseAdditionControl(wiring.Component):
     """FAT's Sparse Addition Control Unit, in two steps with a queue between them.
 
-    For each set bit n of each word, in order, one item (index + n, subtract, last). Empty words are passed over while
-    the queue has work, so the adders behind ``o`` get one item a cycle at any sparsity.
+    For each set bit n of each word, in order, one item (index + n, subtract, last). Empty words are passed
+    over while the queue has work, so the adders behind ``o`` get one item a cycle at any sparsity.
 
     Members: ``i``: In(stream of word_layout), ``o``: Out(stream of item_layout).
 

@@ -12,7 +12,7 @@ _WORDS = DESCRIPTOR.size // 32
 
 
 class Sequencer(wiring.Component):
-    """Reads a layer's descriptor from the table, starts the layer, waits for its end, and goes on to the next.
+    """Reads a layer's descriptor from the table, starts the layer, waits for its end, goes on to the next.
 
     Members
     -------
@@ -73,9 +73,12 @@ class Sequencer(wiring.Component):
                 with m.If(self.abort):
                     m.next = "IDLE"
                 with m.Elif(self.layer_done):
-                    m.d.sync += [self.layer.eq(self.layer + 1), loading.eq(loading & (words.kind != Kind.INPUT))]
+                    m.d.sync += self.layer.eq(self.layer + 1)
+                    m.d.sync += loading.eq(loading & (words.kind != Kind.INPUT))
                     m.next = "FETCH"
         with m.If(self.busy):
             m.d.sync += [
-                self.load_cycles.eq(self.load_cycles + loading), self.run_cycles.eq(self.run_cycles + Mux(loading, 0, 1))]
+                self.load_cycles.eq(self.load_cycles + loading),
+                self.run_cycles.eq(self.run_cycles + Mux(loading, 0, 1)),
+            ]
         return m

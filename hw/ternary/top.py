@@ -41,7 +41,7 @@ class TernaryTop(wiring.Component):
         self.engine = engine
         super().__init__({
             **_stream_members("s_axis_program_", 32, In),
-            **_stream_members("s_axis_input_", 8 * config.drain_width, In),
+            **_stream_members("s_axis_input_", config.activation_width * config.drain_width, In),
             **_stream_members("m_axis_output_", 16 * config.drain_width, Out),
             **bus_members(8, prefix="s_axil_"),
         })

@@ -12,34 +12,35 @@ __all__ = ["VectorMemory"]
 
 
 class VectorMemory(wiring.Component):
-    """Activations for the transposed mode. Value number n is byte n mod D of word n div D.
+    """Activations for the transposed mode, of A bits. Value number n is number n mod D of word n div D.
 
     Members
     -------
     start : In(1), writing goes on at word ``base``
     write, values : In, the next D activations
-    source : In, number of the value to read; value : Out(8), that value three cycles later, registered
+    source : In, number of the value to read; value : Out(A), that value three cycles later, registered
     address, read : In, of a bitmap word (G values); bitmap : Out, it, one cycle after ``read``
 
-    Cost: 8*D bits of ``vector_depth`` in block RAM, G bits of ``vector_depth * D / G`` in any RAM.
+    Cost: A*D bits of ``vector_depth`` in block RAM, G bits of ``vector_depth * D / G`` in any RAM.
     """
 
     def __init__(self, config):
         self._config = config
         w = Widths(config)
         super().__init__({
-            "start": In(1), "base": In(w.vector), "write": In(1), "values": In(data.ArrayLayout(8, config.drain_width)),
-            "source": In(w.value), "value": Out(8),
+            "start": In(1), "base": In(w.vector),
+            "write": In(1), "values": In(data.ArrayLayout(config.activation_width, config.drain_width)),
+            "source": In(w.value), "value": Out(config.activation_width),
             "address": In(w.bitmap), "read": In(1), "bitmap": Out(config.scatter_width),
         })
 
     def elaborate(self, platform):
         m = Module()
         config, w = self._config, Widths(self._config)
-        drain, size = config.drain_width, config.scatter_width
+        drain, size, width = config.drain_width, config.scatter_width, config.activation_width
         # a layer reads what an earlier layer wrote: never one address in one cycle
         m.submodules.words = words = Memory(
-            shape=8 * drain, depth=config.vector_depth, init=[], attrs={"no_rw_check": 1})
+            shape=width * drain, depth=config.vector_depth, init=[], attrs={"no_rw_check": 1})
         m.submodules.bitmaps = bitmaps = Memory(
             shape=size, depth=2 ** w.bitmap, init=[], attrs={"no_rw_check": 1})
         words_w, words_r, bitmaps_w, bitmaps_r = (
@@ -60,7 +61,7 @@ class VectorMemory(wiring.Component):
             bitmaps_r.addr.eq(self.address), bitmaps_r.en.eq(self.read), self.bitmap.eq(bitmaps_r.data),
         ]
 
-        word = Signal(8 * drain, reset_less=True)
+        word = Signal(width * drain, reset_less=True)
         lane = self.source[:lane_bits]
         for n in range(2):
             following = Signal(lane_bits, name=f"lane{n}", reset_less=True)
@@ -69,6 +70,6 @@ class VectorMemory(wiring.Component):
         m.d.comb += words_r.addr.eq(self.source >> lane_bits)
         m.d.sync += [
             word.eq(words_r.data),
-            self.value.eq(Array(word.word_select(n, 8) for n in range(drain))[lane]),
+            self.value.eq(Array(word.word_select(n, width) for n in range(drain))[lane]),
         ]
         return m

@@ -6,7 +6,8 @@ import pytest
 from shiftwork.boards.driver import Board, LinkError, Refused, Status, serial_transport
 from shiftwork.boards.frames import FIRST, LAST, Frame
 from shiftwork.hw.common.link import Refusal, Request
-from shiftwork.sim.link_model import EchoModel, LinkModel
+
+from .link_model import EchoModel, LinkModel
 
 
 class ModelLine:

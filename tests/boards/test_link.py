@@ -11,5 +11,5 @@ from shiftwork.sim.runner import run_cocotb
 def test_link(tmp_path, width, divisor):
     board = EchoBoard(LinkConfig(width=width, timeout=2000), divisor)
     text = verilog.convert(board, name="echo_board", emit_src=False, strip_internal_attrs=True)
-    run_cocotb(text, "echo_board", "shiftwork.sim.link", tmp_path, seed=width,
+    run_cocotb(text, "echo_board", f"{__package__}.link_bench", tmp_path, seed=width,
                environment={"LINK_WIDTH": str(width), "LINK_DIVISOR": str(divisor), "LINK_TIMEOUT": "2000"})

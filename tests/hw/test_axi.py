@@ -238,7 +238,8 @@ def test_registers(config):
         for n in range(64):
             assert await read(4 * n) == ((expected[n], OKAY) if n < len(expected) else (0, SLVERR))
         for n in range(64):
-            assert await write(4 * n, 0xFFFFFFFC) == (OKAY if n == 4 else SLVERR)
+            for strobe in 15, 14:
+                assert await write(4 * n, 0xFFFFFFFC, strobe) == (OKAY if n == 4 else SLVERR)
         assert (await read(0x18), await read(0x1C)) == ((0, OKAY), (0, OKAY))
 
     simulate(dut, bench, timeout=5000)

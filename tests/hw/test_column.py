@@ -5,23 +5,11 @@ import random
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
-from amaranth.sim import Simulator
 from shiftwork.hw.common.column import ColumnArray
 
+from .kit import simulate
+
 LANES, DEPTH, DRAIN, SCATTER = 8, 32, 2, 4
-
-
-def run(dut, bench, cycles=20000):
-    async def watchdog(ctx):
-        for _ in range(cycles):
-            await ctx.tick()
-        raise TimeoutError(f"bench did not end in {cycles} cycles")
-
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(watchdog, background=True)
-    sim.add_testbench(bench)
-    sim.run()
 
 
 def make(**kwargs):
@@ -104,7 +92,7 @@ def test_sums_and_latency(kwargs, modes, seed):
                 assert got == snapshot[select * DRAIN:(select + 1) * DRAIN], cycle
         assert len(ready) == 150
 
-    run(dut, bench)
+    simulate(dut, bench, timeout=20_000)
 
 
 def test_groups_are_written_alone_and_read_at_once():
@@ -131,7 +119,7 @@ def test_groups_are_written_alone_and_read_at_once():
         await ctx.tick().repeat(dut.latency - 1)
         assert [value async for value in read(ctx)] == [7, 7, 7, 7, 0x61, 0x62, 0x63, 0x64]
 
-    run(dut, bench, 400)
+    simulate(dut, bench, timeout=400)
 
 
 @pytest.mark.parametrize("age", range(1, 6))
@@ -159,7 +147,7 @@ def test_reset_forgets_unfinished_sums(age):
         await ctx.tick().repeat(dut.latency)
         assert ctx.get(dut.result[0]) == 3
 
-    run(reset(dut), bench, 400)
+    simulate(reset(dut), bench, timeout=400)
 
 
 def test_sum_of_the_widest_range():
@@ -183,7 +171,7 @@ def test_sum_of_the_widest_range():
             await ctx.tick().repeat(dut.latency)
             assert ctx.get(dut.result[0]) == expected
 
-    run(dut, bench)
+    simulate(dut, bench, timeout=20_000)
 
 
 @pytest.mark.parametrize("change, message", [

@@ -6,23 +6,25 @@ import random
 
 import numpy as np
 import pytest
-from amaranth.hdl import Fragment, ResetInserter, Signal
+from amaranth.hdl import ResetInserter, Signal
 from shiftwork.golden.ternary import timing
-from shiftwork.golden.ternary.config import PRESETS
 from shiftwork.golden.ternary.encode import EncodeError, Order, encode
 from shiftwork.golden.ternary.interpreter import Machine
-from shiftwork.golden.ternary.program import ErrorCode
+from shiftwork.golden.ternary.program import ErrorCode, Program
 from shiftwork.hw.common.column import ColumnArray
-from shiftwork.hw.ternary.drain import Drain, DrainControl
+from shiftwork.hw.ternary.drain import Drain
+from shiftwork.hw.ternary.drain_control import DrainControl
 from shiftwork.hw.ternary.engine import TernaryEngine
 from shiftwork.hw.ternary.layouts import DESCRIPTOR
 from shiftwork.hw.ternary.sacu import SparseAdditionControl
+from shiftwork.hw.ternary.serial_array import SerialColumnArray
 
 from ..golden.networks import CONFIGS, CONV_ONLY, random_input, random_network
 from .kit import monitor, simulate, source
 
 TINY = CONFIGS["tiny"]
 DENSE_ONLY = dataclasses.replace(TINY, convolution=False)
+SERIAL = dataclasses.replace(TINY, bit_serial=True)
 
 
 class Case:
@@ -31,14 +33,15 @@ class Case:
     The first seed from ``seed`` on whose network fits the engine and takes at most ``cycles``.
     """
 
-    def __init__(self, config, layers, seed=0, batches=2, cycles=2500, images=None):
+    def __init__(self, config, layers, seed=0, batches=2, cycles=2500, images=None, bits=8):
         self.config = config
-        while not self._try(layers, seed, batches, images) or sum(map(sum, self.cycles)) > cycles * batches:
+        arguments = batches, images, bits
+        while not self._try(layers, seed, *arguments) or sum(map(sum, self.cycles)) > cycles * batches:
             seed += 100
 
-    def _try(self, layers, seed, batches, images):
+    def _try(self, layers, seed, batches, images, bits):
         rng = np.random.default_rng([seed, *layers])
-        network = random_network(rng, *layers)
+        network = random_network(rng, *layers, bits)
         try:
             program = encode(network, self.config, order=list(Order)[seed % 2], images=images)
         except EncodeError:
@@ -50,7 +53,7 @@ class Case:
         for _ in range(batches):
             beats = program.pack_input(random_input(rng, network, images or self.config.batch))
             self.outputs.append(machine.run(beats))
-            self.inputs.append([int.from_bytes(bytes(beat), "little") for beat in beats.tolist()])
+            self.inputs.append([int.from_bytes(beat.tobytes(), "little") for beat in beats])
             predicted = timing.predict(machine)
             self.cycles.append((predicted.load_cycles, predicted.run_cycles))
         return True
@@ -139,6 +142,32 @@ def test_networks(seed, name):
         await bench.load(ctx, case.words)
         for number in range(3):
             bench.p = 0.5 if number == 1 else 1
+            await bench.batch(ctx, case, number)
+
+    bench.run(run)
+
+
+VARIANTS = {
+    "serial": ({"bit_serial": True}, (2, 1), 8),
+    "serial denses": ({"bit_serial": True, "convolution": False}, (0, 2), 5),
+    "write back": ({"bit_serial": True, "carry_write_back": True}, (1, 1), 8),
+    "all terms": ({"skip_zeros": False}, (2, 1), 8),
+    "serial all terms": ({"bit_serial": True, "skip_zeros": False}, (1, 1), 1),
+    "16 bits": ({"activation_width": 16}, (1, 1), 16),
+    "serial 16 bits": ({"bit_serial": True, "activation_width": 16, "acc_width": 26}, (1, 1), 16),
+}
+
+
+@pytest.mark.parametrize("seed, name", list(enumerate(VARIANTS)))
+def test_variants(seed, name):
+    """Bit-serial columns, controllers that do not skip zeros, wide activations; the second batch stalls."""
+    fields, layers, bits = VARIANTS[name]
+    config = dataclasses.replace(TINY, **fields)
+    case, bench = Case(config, layers, seed, cycles=2500, bits=bits), Bench(config)
+
+    async def run(ctx):
+        await bench.load(ctx, case.words)
+        for number, bench.p in enumerate((1, 0.5)):
             await bench.batch(ctx, case, number)
 
     bench.run(run)
@@ -237,10 +266,49 @@ def test_start_while_busy_is_ignored():
     bench.run(run)
 
 
-@pytest.mark.parametrize("layers", [(1, 1), (2, 0)])
-def test_reset(layers):
+def test_empty_program():
+    """It makes runnable what the memories hold: at first no layer, then the program before it."""
+    case, bench = Case(TINY, (1, 1), batches=1, cycles=600), Bench(TINY)
+    empty = [int(word) for word in Program(TINY, ()).to_words()]
+
+    async def run(ctx):
+        dut = bench.dut
+        await bench.load(ctx, empty)
+        await bench.pulse(ctx, dut.start)
+        assert ctx.get(dut.busy)
+        while ctx.get(dut.busy):
+            assert not ctx.get(dut.i.ready) and not ctx.get(dut.o.valid)
+            await ctx.tick()
+        assert [ctx.get(s) for s in (dut.error, dut.loaded, dut.load_cycles, dut.run_cycles)] == [0, 1, 3, 0]
+        for words in (case.words, empty):
+            await bench.load(ctx, words)
+            await bench.batch(ctx, case, 0)
+
+    bench.run(run)
+
+
+def test_unused_bits_are_ignored():
+    """Ones in every bit of the descriptors that no field has, and above their 32 bits."""
+    case, bench = Case(TINY, (1, 1), seed=1, batches=1, cycles=600), Bench(TINY)
+    table, *others = Program.from_words(case.words, TINY).sections
+    words = table.words.copy()
+    words[:64:16, 0] |= 0xFFC0
+    words[15:64:16, 0] |= 0xFFFF0000
+    words[:64, 1] |= 0xFFFFFFFF
+    program = Program(TINY, (dataclasses.replace(table, words=words), *others))
+
+    async def run(ctx):
+        await bench.load(ctx, [int(word) for word in program.to_words()])
+        await bench.batch(ctx, case, 0)
+
+    bench.run(run)
+
+
+@pytest.mark.parametrize("config, layers, cycles", [
+    (TINY, (1, 1), 400), (TINY, (2, 0), 400), (SERIAL, (1, 1), 1500)])
+def test_reset(config, layers, cycles):
     """Amid the program, the input, and in any cycle of the run; the next batch is as good as any."""
-    case, bench = Case(TINY, layers, seed=5, cycles=400), Bench(TINY)
+    case, bench = Case(config, layers, seed=5, cycles=cycles), Bench(config)
     rng = np.random.default_rng(6)
 
     async def run(ctx):
@@ -266,12 +334,10 @@ def test_reset(layers):
     bench.run(run)
 
 
-@pytest.mark.parametrize("config", [*PRESETS.values()], ids=list(PRESETS))
-def test_predicted_latencies_are_the_hardwares(config):
-    drain = Drain(config)
-    Fragment.get(drain, None)    # whoever makes a part must use it
-    assert timing.ARRAY_LATENCY == ColumnArray.latency
-    assert timing.DRAIN_LATENCY == drain.latency + 1    # the register before the destinations
+def test_predicted_latencies_are_the_hardwares():
+    assert timing.ARRAY_LATENCY == ColumnArray.latency == SerialColumnArray.latency
+    assert timing.DRAIN_LATENCY == Drain(TINY).latency + 1    # the register before the destinations
+    assert timing.DRAIN_LATENCY + 1 == Drain(SERIAL).latency + 1
     assert timing.LEAST_GAP == DrainControl.least_gap
     assert timing.QUEUE_DEPTH == SparseAdditionControl.queue_depth
     assert timing.DESCRIPTOR_CYCLES == DESCRIPTOR.size // 32 + 2

@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """The fetcher against the loop nest of docs/engines/ternary-machine.md, written as Python loops."""
 
+import dataclasses
 import itertools
 import random
 
@@ -66,30 +67,35 @@ def loops(d, config, weights, bitmaps):
                      + pi * d["index_pi_stride"] + pj * d["index_pj_stride"] + g * d["index_seg_stride"]
                      + w * (config.scatter_width if dense else config.lanes))
             word = words[address % len(words)]
+            every = (1 << (config.scatter_width if dense else config.lanes)) - 1
             nonzero, negative = word & (1 << config.lanes) - 1, word >> config.lanes
+            if not config.skip_zeros:
+                zero, nonzero = every & ~nonzero, every if dense else every & (nonzero | ~negative)
             if d["two_pass"]:
                 nonzero &= negative if sign else ~negative
             last = (sign, g, w) == (d["two_pass"], d["segments"] - 1, d["words"] - 1)
             # The source counts in transposed mode only, the signs only in the other.
             yield {"nonzero": nonzero, "negative": None if dense else negative,
                    "source": address % (1 << widths.bitmap) if dense else None,
-                   "index": index % (1 << widths.index), "last": int(last)}
+                   "index": index % (1 << widths.index), "last": int(last),
+                   **({} if config.skip_zeros else {"zero": 0 if dense else zero})}
 
 
-@pytest.mark.parametrize("p_ready", [1, 0.6, 0.2])
+@pytest.mark.parametrize("p_ready, skip_zeros", [
+    (1, True), (0.6, True), (0.2, True), (1, False), (0.6, False)])
 @pytest.mark.parametrize("kind", [Kind.CONV, Kind.DENSE], ids=lambda kind: kind.name)
-def test_words(kind, p_ready):
+def test_words(kind, p_ready, skip_zeros):
     """Address and index of every word, layer after layer, in both orders and under stalls."""
-    rng = random.Random(5)
+    rng, config = random.Random(5), dataclasses.replace(CONFIG, skip_zeros=skip_zeros)
     weights = [rng.getrandbits(2 * CONFIG.lanes) for _ in range(CONFIG.weight_depth)]
     bitmaps = [rng.getrandbits(CONFIG.scatter_width) for _ in range(1 << Widths(CONFIG).bitmap)]
-    dut = Memories(CONFIG, weights, bitmaps)
+    dut = Memories(config, weights, bitmaps)
     layers = [random_descriptor(rng, kind) for _ in range(8)]
     dense = kind is Kind.DENSE
 
     async def bench(ctx):
         for d in layers:
-            expected = list(loops(d, CONFIG, weights, bitmaps))
+            expected = list(loops(d, config, weights, bitmaps))
             ctx.set(dut.descriptor, d)
             ctx.set(dut.start, 1)
             await ctx.tick()

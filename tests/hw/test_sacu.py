@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """The Sparse Addition Control Unit: its items one by one, and not a cycle lost."""
 
+import dataclasses
 import random
 
 import numpy as np
@@ -9,9 +10,9 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from shiftwork.golden.ternary import timing
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 from shiftwork.golden.ternary.timing import QUEUE_DEPTH, sacu_cycles
+from shiftwork.golden.ternary.timing_controller import Controller
 from shiftwork.hw.ternary.fetcher import Fetcher
 from shiftwork.hw.ternary.layouts import DESCRIPTOR, Kind, item_layout
 from shiftwork.hw.ternary.sacu import Chunker, Issuer, SparseAdditionControl
@@ -81,6 +82,21 @@ def test_items(name, p_valid, p_ready):
     simulate(dut, source(dut.i, to_words(dots), p=p_valid, seed=1), take,
              background=[monitor(dut.o)], timeout=8 * (len(items) + 5 * len(dots)) + 2000)
     assert got(take.items) == items
+
+
+def test_zeros_are_marked():
+    """A controller that does not skip: each term's own mark of a weight that is zero."""
+    config, rng = dataclasses.replace(PRESETS["default"], skip_zeros=False), random.Random(9)
+    dots = random_dots(config, rng, 20)
+    words = [word | {"zero": rng.getrandbits(config.word_width)} for word in to_words(dots)]
+    marks = [word["zero"] >> n & 1 for word in words for n in range(config.word_width)
+             if word["nonzero"] >> n & 1]
+    items = to_items(dots, config)
+    dut = SparseAdditionControl(config)
+    take = sink(dut.o, len(items), p=0.7)
+    simulate(dut, source(dut.i, words), take, timeout=4 * len(items) + 1000)
+    assert got(take.items) == items
+    assert [item["zero"] for item in take.items if not item["null"]] == marks
 
 
 @pytest.mark.parametrize("empty", [0, 1, 3, 20])
@@ -212,7 +228,7 @@ def test_dot_products_follow_without_a_gap():
 
 @pytest.mark.parametrize("empties", [10, 150])
 def test_null_behind_a_full_queue(empties):
-    """A dot product without non-zeros waits in the chunker while the queue is full, and the empty words behind it too."""
+    """A dot product without non-zeros waits in the chunker behind a full queue, and so do empty words."""
     config = PRESETS["default"]
     full = (1 << config.word_width) - 1
     words = [(full, k == 3) for _ in range(2) for k in range(4)] + [(0, 1)] + [(0, 0)] * empties + [(1, 1)]
@@ -235,11 +251,11 @@ def test_null_behind_a_full_queue(empties):
                 items.append(cycle)
 
     simulate(dut, feed, take, timeout=2000)
-    controller = timing._Controller(lambda cycle: cycle)
+    controller = Controller(lambda cycle, span: cycle)
     for _ in range(2):
-        controller.dot([[8] * 8] * 4)
+        controller.dot([[(7, 1)] * 8] * 4)
     controller.dot([[]])
-    controller.dot([[]] * empties + [[1]])
+    controller.dot([[]] * empties + [[(0, 1)]])
     controller.finish()
     assert len(items) == 514
     assert items[-1] - items[0] == controller.issued - controller.first_issue

@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """The scatter unit against the window formula of docs/engines/ternary-machine.md, lane by lane."""
 
+import dataclasses
 import random
 
 import numpy as np
@@ -16,6 +17,9 @@ CONFIGS = {
     "icebreaker": PRESETS["icebreaker"],   # one group
     "batch1": TernaryConfig(lanes=16, grid_rows=4, grid_columns=4, drain_width=2, scatter_width=4),
     "default": PRESETS["default"],
+    "16 bits": dataclasses.replace(PRESETS["tiny"], activation_width=16),
+    "serial": dataclasses.replace(PRESETS["tiny"], bit_serial=True),
+    "serial 16 bits": dataclasses.replace(PRESETS["tiny"], bit_serial=True, activation_width=16),
 }
 
 
@@ -47,10 +51,12 @@ def expected_rows(config, values, block, pads, size, base):
 
 
 def run(config, block, pads, size, seed, channels=2, base=3, p=0.7):
-    """Writes a layer's rows to a Scatter and compares every byte that it writes to the row memory."""
+    """Writes a layer's rows to a Scatter and compares all that it writes to the row memory."""
     rng = random.Random(seed)
     noise = np.random.default_rng(seed)
-    values = noise.integers(1, 256, (channels, *block, config.lanes))
+    values = noise.integers(1, 2 ** config.activation_width, (channels, *block, config.lanes))
+    pieces = config.scatter_step                    # an activation is written in so many
+    width = config.activation_width // pieces
     dut, written, done = Scatter(config), {}, []
     drain, group = config.drain_width, config.scatter_width
 
@@ -86,14 +92,17 @@ def run(config, block, pads, size, seed, channels=2, base=3, p=0.7):
             for g in range(config.groups):
                 if groups >> g & 1:
                     for k in range(group):
-                        place = row, g * group + k
+                        place = *divmod(row, pieces), g * group + k
                         assert place not in written, f"Row and lane must be written once, not twice, {place}"
-                        written[place] = data >> 8 * k & 255
+                        written[place] = data >> width * k & 2 ** width - 1
 
     rows = len(values.reshape(-1, config.lanes))
     operations = channels * (size[0] + block[0]) * (size[1] + block[1]) * config.groups
-    simulate(dut, feed, background=[watch], timeout=200 + 4 * rows * config.drain_cycles + 4 * operations)
-    assert written == expected_rows(config, values, block, pads, size, base)
+    simulate(dut, feed, background=[watch],
+             timeout=200 + 4 * rows * config.drain_cycles + 4 * operations * pieces)
+    expected = expected_rows(config, values, block, pads, size, base)
+    assert written == {(row, n, lane): value >> width * n & 2 ** width - 1
+                       for (row, lane), value in expected.items() for n in range(pieces)}
 
 
 # Block, pads (top, left) and window of the next layer.
@@ -114,6 +123,12 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
 def test_windows(name, shape):
     run(CONFIGS[name], *shape, seed=len(name))
+
+
+@pytest.mark.parametrize("name", ["16 bits", "serial", "serial 16 bits"])
+def test_windows_of_wide_activations_and_bit_rows(name):
+    run(CONFIGS[name], *SHAPES["same 3x3"], seed=3)
+    run(CONFIGS[name], *SHAPES["stride leaves rows out"], seed=4, p=1)
 
 
 def test_windows_of_64_lanes():

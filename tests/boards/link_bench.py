@@ -9,11 +9,11 @@ from cocotb.task import bridge, resume
 from cocotb.triggers import ClockCycles, Timer
 from cocotb.utils import get_sim_time
 from cocotbext.uart import UartSink, UartSource
+from shiftwork.boards.driver import Board, LinkError, Refused
+from shiftwork.boards.frames import FIRST, LAST, Decoder, Frame
+from shiftwork.hw.common.frames import Damage
+from shiftwork.hw.common.link import Refusal, Reply, Request
 
-from ..boards.driver import Board, LinkError, Refused
-from ..boards.frames import FIRST, LAST, Decoder, Frame
-from ..hw.common.frames import Damage
-from ..hw.common.link import Refusal, Reply, Request
 from .link_model import EchoModel, LinkModel
 
 WIDTH = int(os.environ.get("LINK_WIDTH", "2"))

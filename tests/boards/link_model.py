@@ -1,9 +1,9 @@
 """What the host link and the echo engine do, in Python, byte by byte."""
 
-from ..boards.echo import GAIN
-from ..boards.frames import FIRST, LAST, MAX_PAYLOAD, Decoder, Frame
-from ..hw.common.frames import Damage
-from ..hw.common.link import PROTOCOL, Refusal, Reply, Request
+from shiftwork.boards.echo import GAIN
+from shiftwork.boards.frames import FIRST, LAST, MAX_PAYLOAD, Decoder, Frame
+from shiftwork.hw.common.frames import Damage
+from shiftwork.hw.common.link import PROTOCOL, Refusal, Reply, Request
 
 __all__ = ["EchoModel", "LinkModel"]
 
