@@ -89,8 +89,9 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "top.v").write_text(verilog)
     first, second = _halves(part, "")
+    before, after = _once(verilog)
     (folder / "top.ys").write_text(
-        f"read_verilog top.v\nhierarchy -check -auto-top\n{first}\n{part.synth} {second}\n"
+        f"read_verilog top.v\nhierarchy -check -auto-top\n{before}{first}\n{part.synth} {second}\n{after}"
         "tee -q -o cells.json stat -json\nwrite_json top.json\n")
     progress(f"synthesis for {target}")
     logs = [_run("yosys", ["-q", "-l", "yosys.log", "top.ys"], folder, "yosys.log")]
@@ -166,6 +167,21 @@ def _halves(part, top):
     """
     options = f"{part.options} -run begin:map_luts"
     return f"{part.synth} {options} {top}\nrename -hide", f"{part.options} -run map_luts:"
+
+
+def _once(verilog):
+    """Commands before and after synthesis by which the modules of several arrays, all alike, are made once.
+
+    Each array keeps its module, and so its registers, until everything is mapped: equal registers of several
+    arrays, which stand there because the arrays are far from each other, are never made one.
+    """
+    units = re.findall(r"^module \\(\S+\.unit)\d+ *\(", verilog, re.M)
+    if len(units) < 2:
+        return "", ""
+    unit = f"{units[0]}0"
+    before = (f"chtype -set {unit} t:{units[0]}? t:{units[0]}??\nhierarchy -check -auto-top\n"
+              f"setattr -mod -set keep_hierarchy 1 {unit}\n")
+    return before, f"setattr -mod -unset keep_hierarchy {unit}\nflatten\n"
 
 
 def _result(folder, reports, logs, packed=None):

@@ -1,11 +1,11 @@
 """Layouts that the parts of the ternary engine exchange."""
 
-from amaranth import unsigned
+from amaranth import signed, unsigned
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
-__all__ = ["DESCRIPTOR", "Widths", "planes", "word_layout", "chunk_layout", "item_layout", "Kind",
-           "Destination"]
+__all__ = ["DESCRIPTOR", "Widths", "planes", "word_layout", "chunk_layout", "item_layout", "operation_layout",
+           "unit_strobes", "unit_fields", "Kind", "Destination"]
 
 from amaranth.lib import enum
 
@@ -115,3 +115,51 @@ def item_layout(config):
     return data.StructLayout({
         "index": unsigned(w.index), "source": unsigned(w.value), "subtract": 1, "last": 1, "null": 1,
         **({} if config.skip_zeros else {"zero": 1})})
+
+
+def operation_layout(config):
+    """One cycle of the scatter unit.
+
+    Lanes ``group``, from ``shift`` lanes further on, go to row ``row``, or zeros where they are not
+    ``inside``; of serial engines bit ``bit``.
+    """
+    w = Widths(config)
+    return data.StructLayout({
+        "bit": range(config.scatter_step), "group": range(max(2, config.groups)), "row": unsigned(w.row),
+        "shift": range(config.lanes), "inside": unsigned(config.scatter_width)})
+
+
+def unit_strobes(config):
+    """What makes an `ArrayUnit` do something: one cycle each."""
+    return data.StructLayout({
+        "item": 1,          # a term is here
+        "pool": 1,          # a packed vector goes to the pool
+        "push": 1,          # a vector reaches the output queue
+        **({"write": 1,     # .. the row that is filled
+            "fill": 1, "drain": 1, "clear": 1,      # `RowBuffer`'s
+            "operation": 1} if config.convolution else {}),
+        **({"keep": 1} if config.transposed else {}),   # .. the vector memory
+    })
+
+
+def unit_fields(config):
+    """What goes with `unit_strobes`; constants of a layer among it."""
+    w = Widths(config)
+    serial = {"zero": 1, "bits": range(config.activation_width + 1), "part": range(config.drain_step)}
+    return data.StructLayout({
+        # the item, and what its layer is
+        "row": unsigned(w.index), "subtract": 1, "null": 1, "last": 1, "signed": 1, "dense": 1,
+        **(serial if config.bit_serial else {}),
+        # results: the array's, their scale, the packed vector, the pool's vector
+        "select": range(config.drain_cycles), "scale": unsigned(config.table_width),
+        "low": signed(16), "high": signed(16),
+        "masked": unsigned(config.drain_width), "lane": range(max(2, config.drain_width)),
+        "pool_slot": range(config.drain_cycles), "first": 1,
+        # one cycle before the destination: a beat of the input stream, and whether it is what counts
+        "loading": 1, "beat": unsigned(config.activation_width * config.drain_width),
+        # at the destination
+        "slot": range(config.drain_cycles), "layer_ends": 1,
+        **({"operation": operation_layout(config)} if config.convolution else {}),
+        **({"nonzero": unsigned(config.lanes), "negative": unsigned(config.lanes),
+            "source": unsigned(w.value), "position": unsigned(w.vector)} if config.transposed else {}),
+    })

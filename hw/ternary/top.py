@@ -105,6 +105,7 @@ class TernaryTop(wiring.Component):
             (0x28, config.weight_depth),
             (0x2C, config.table_depth),
             (0x30, config.vector_depth),
+            (0x34, config.arrays),
         ]
 
 

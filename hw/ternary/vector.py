@@ -1,6 +1,6 @@
 """The vector memory: activations in order of arrival, and a bitmap of those that are not zero."""
 
-from amaranth import Array, Cat, Module, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -8,59 +8,39 @@ from amaranth.utils import bits_for
 
 from .layouts import Widths
 
-__all__ = ["VectorMemory"]
+__all__ = ["VectorMemory", "BitmapMemory"]
 
 
 class VectorMemory(wiring.Component):
-    """Activations for the transposed mode, of A bits. Value number n is number n mod D of word n div D.
+    """One array's activations of the transposed mode, of A bits. Value n is number n mod D of word n div D.
 
     Members
     -------
-    start : In(1), writing goes on at word ``base``
-    write, values : In, the next D activations
+    write, position, values : In, D activations and their word
     source : In, number of the value to read; value : Out(A), that value three cycles later, registered
-    address, read : In, of a bitmap word (G values); bitmap : Out, it, one cycle after ``read``
 
-    Cost: A*D bits of ``vector_depth`` in block RAM, G bits of ``vector_depth * D / G`` in any RAM.
+    Cost: A*D bits of ``vector_depth`` in block RAM.
     """
 
     def __init__(self, config):
         self._config = config
         w = Widths(config)
         super().__init__({
-            "start": In(1), "base": In(w.vector),
-            "write": In(1), "values": In(data.ArrayLayout(config.activation_width, config.drain_width)),
+            "write": In(1), "position": In(w.vector),
+            "values": In(data.ArrayLayout(config.activation_width, config.drain_width)),
             "source": In(w.value), "value": Out(config.activation_width),
-            "address": In(w.bitmap), "read": In(1), "bitmap": Out(config.scatter_width),
         })
 
     def elaborate(self, platform):
         m = Module()
-        config, w = self._config, Widths(self._config)
-        drain, size, width = config.drain_width, config.scatter_width, config.activation_width
+        drain, width = self._config.drain_width, self._config.activation_width
         # a layer reads what an earlier layer wrote: never one address in one cycle
         m.submodules.words = words = Memory(
-            shape=width * drain, depth=config.vector_depth, init=[], attrs={"no_rw_check": 1})
-        m.submodules.bitmaps = bitmaps = Memory(
-            shape=size, depth=2 ** w.bitmap, init=[], attrs={"no_rw_check": 1})
-        words_w, words_r, bitmaps_w, bitmaps_r = (
-            words.write_port(), words.read_port(), bitmaps.write_port(), bitmaps.read_port())
-        lane_bits = bits_for(drain - 1) if drain > 1 else 0
-        steps = bits_for(size // drain - 1) if size > drain else 0
-
-        position, nonzero = Signal(w.vector), Signal(size)
-        arrived = Cat(nonzero[drain:], Cat(self.values[n].any() for n in range(drain)))
-        with m.If(self.start):
-            m.d.sync += position.eq(self.base)
-        with m.Elif(self.write):
-            m.d.sync += [position.eq(position + 1), nonzero.eq(arrived)]
+            shape=width * drain, depth=self._config.vector_depth, init=[], attrs={"no_rw_check": 1})
+        words_w, words_r = words.write_port(), words.read_port()
         m.d.comb += [
-            words_w.addr.eq(position), words_w.data.eq(self.values), words_w.en.eq(self.write),
-            bitmaps_w.addr.eq(position >> steps), bitmaps_w.data.eq(arrived),
-            bitmaps_w.en.eq(self.write & position[:steps].all()),
-            bitmaps_r.addr.eq(self.address), bitmaps_r.en.eq(self.read), self.bitmap.eq(bitmaps_r.data),
-        ]
-
+            words_w.addr.eq(self.position), words_w.data.eq(self.values), words_w.en.eq(self.write)]
+        lane_bits = bits_for(drain - 1) if drain > 1 else 0
         word = Signal(width * drain, reset_less=True)
         lane = self.source[:lane_bits]
         for n in range(2):
@@ -73,3 +53,82 @@ class VectorMemory(wiring.Component):
             self.value.eq(Array(word.word_select(n, width) for n in range(drain))[lane]),
         ]
         return m
+
+
+class BitmapMemory(wiring.Component):
+    """Counts the vectors that arrive, and keeps which of their values are not zero (in any array).
+
+    Of several arrays, an INPUT row comes first from array 0, .., last from array A-1: its vectors take the
+    same words of each array's memory.
+
+    Members
+    -------
+    start : In(1), writing goes on at word ``base``
+    write : In(1), D activations come, to word ``position`` : Out
+    slot, first, final : In, with ``write``
+        Place of the vector in its row; it is of array 0, or of all; of the last array, or of all. Ignored
+        where there is one array.
+    nonzero : In(D), which of them are not zero in any array: with ``write``, of several arrays 2 cycles later
+    address, read : In, of a bitmap word (G values); bitmap : Out, it, one cycle after ``read``
+
+    Cost: G bits of ``vector_depth * D / G`` in any RAM; several arrays: P bits of distributed memory.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        w = Widths(config)
+        super().__init__({
+            "start": In(1), "base": In(w.vector), "write": In(1), "position": Out(w.vector),
+            "slot": In(range(config.drain_cycles)), "first": In(1), "final": In(1),
+            "nonzero": In(config.drain_width),
+            "address": In(w.bitmap), "read": In(1), "bitmap": Out(config.scatter_width),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        drain, size = config.drain_width, config.scatter_width
+        step, write, position, nonzero = 1, self.write, self.position, self.nonzero
+        if config.arrays > 1:
+            write, position, nonzero = self._union(m)
+            # the next array's part of a row takes the same words
+            again = (self.slot == config.drain_cycles - 1) & ~self.final
+            step = Mux(again, 1 - config.drain_cycles, 1)
+        with m.If(self.start):
+            m.d.sync += self.position.eq(self.base)
+        with m.Elif(self.write):
+            m.d.sync += self.position.eq(self.position + step)
+
+        m.submodules.memory = memory = Memory(
+            shape=size, depth=2 ** Widths(config).bitmap, init=[], attrs={"no_rw_check": 1})
+        w, r = memory.write_port(), memory.read_port()
+        steps = bits_for(size // drain - 1) if size > drain else 0
+        before = Signal(size, reset_less=True)
+        arrived = Cat(before[drain:], nonzero)
+        with m.If(write):
+            m.d.sync += before.eq(arrived)
+        m.d.comb += [
+            w.addr.eq(position >> steps), w.data.eq(arrived), w.en.eq(write & position[:steps].all()),
+            r.addr.eq(self.address), r.en.eq(self.read), self.bitmap.eq(r.data),
+        ]
+        return m
+
+    def _union(self, m):
+        """Of several arrays: (write, position, flags) of what all of them have given, two cycles later."""
+        now = Signal(data.StructLayout({
+            "slot": self.slot.shape(), "first": 1, "final": 1, "position": self.position.shape()}))
+        m.d.comb += now.eq(Cat(self.slot, self.first, self.final, self.position))
+        write = self.write
+        for n in range(2):
+            register, mark = Signal.like(now, name=f"late{n}", reset_less=True), Signal(name=f"write{n}")
+            m.d.sync += [register.eq(now), mark.eq(write)]
+            now, write = register, mark
+        m.submodules.partial = partial = Memory(
+            shape=self._config.drain_width, depth=self._config.drain_cycles, init=[])
+        w, r = partial.write_port(), partial.read_port(domain="comb")
+        union = Signal(self._config.drain_width)
+        m.d.comb += [
+            r.addr.eq(now.slot), union.eq(self.nonzero | Mux(now.first, 0, r.data)),
+            w.addr.eq(now.slot), w.data.eq(union), w.en.eq(write),
+        ]
+        return write & now.final, now.position, union

@@ -13,6 +13,17 @@ WIDE = """module wide(input clk, input [63:0] a, input [63:0] b, output reg [63:
 endmodule
 """
 
+# Two arrays, alike, with a register each of the same values.
+ARRAYS = "".join(f"""module \\top.unit{n} (clk, a, b);
+  input clk; input [7:0] a; output [7:0] b; reg [7:0] b;
+  always @(posedge clk) b <= a;
+endmodule
+""" for n in range(2)) + """module top(input clk, input [7:0] a, output [7:0] b, output [7:0] c);
+  \\top.unit0 unit0 (.clk(clk), .a(a), .b(b));
+  \\top.unit1 unit1 (.clk(clk), .a(a), .b(c));
+endmodule
+"""
+
 
 @pytest.mark.parametrize("target, cell, resource, count, available", [
     ("ecp5-85k", "TRELLIS_FF", "TRELLIS_FF", 64, 83640),
@@ -30,6 +41,13 @@ def test_figures(tmp_path, target, cell, resource, count, available):
     assert all(log.is_file() for log in first.logs)
     assert told[:3] == [f"synthesis for {target}", f"place and route for {target}, seed 1",
                         f"place and route for {target}, seed 2"]
+
+
+def test_arrays_keep_their_registers(tmp_path):
+    """Those of several arrays are not made one, though they are equal; without arrays' names they are."""
+    cells = [synthesize(text, "ecp5-85k", tmp_path / str(n)).cells["TRELLIS_FF"]
+             for n, text in enumerate((ARRAYS, ARRAYS.replace("top.unit", "top.part")))]
+    assert cells == [16, 8]
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -6,8 +6,12 @@ import random
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
-from shiftwork.hw.ternary.layouts import Kind
+from shiftwork.hw.ternary.layouts import DESCRIPTOR, Kind
+from shiftwork.hw.ternary.row_mover import RowMover
 from shiftwork.hw.ternary.scatter import Scatter
 
 from .kit import simulate
@@ -21,6 +25,32 @@ CONFIGS = {
     "serial": dataclasses.replace(PRESETS["tiny"], bit_serial=True),
     "serial 16 bits": dataclasses.replace(PRESETS["tiny"], bit_serial=True, activation_width=16),
 }
+
+
+class Unit(wiring.Component):
+    """What decides and what moves, together."""
+
+    def __init__(self, config):
+        self.scatter, self.mover = Scatter(config), RowMover(config)
+        ours = {name: self.scatter.signature.members[name] for name in ("free", "reserve", "done")}
+        theirs = {name: self.mover.signature.members[name]
+                  for name in ("write", "slot", "values", "write_row", "write_data", "write_groups")}
+        super().__init__({**ours, **theirs, "descriptor": In(DESCRIPTOR), "start": In(1), "row_end": In(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.scatter, m.submodules.mover = scatter, mover = self.scatter, self.mover
+        for part in (scatter, mover):
+            for name, member in part.signature.members.items():
+                if hasattr(self, name):
+                    inner, outer = getattr(part, name), getattr(self, name)
+                    m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
+        m.d.comb += [
+            scatter.fill.eq(self.write & self.row_end), mover.fill.eq(scatter.fill),
+            mover.drain.eq(scatter.drain), mover.clear.eq(self.start),
+            mover.valid.eq(scatter.valid), mover.operation.eq(scatter.operation),
+        ]
+        return m
 
 
 def windows(block, pads, size, base, channels):
@@ -51,13 +81,13 @@ def expected_rows(config, values, block, pads, size, base):
 
 
 def run(config, block, pads, size, seed, channels=2, base=3, p=0.7):
-    """Writes a layer's rows to a Scatter and compares all that it writes to the row memory."""
+    """Writes a layer's rows to a scatter unit and compares all that it writes to the row memory."""
     rng = random.Random(seed)
     noise = np.random.default_rng(seed)
     values = noise.integers(1, 2 ** config.activation_width, (channels, *block, config.lanes))
     pieces = config.scatter_step                    # an activation is written in so many
     width = config.activation_width // pieces
-    dut, written, done = Scatter(config), {}, []
+    dut, written, done = Unit(config), {}, []
     drain, group = config.drain_width, config.scatter_width
 
     async def feed(ctx):
