@@ -24,7 +24,7 @@ def engine_results(name, module, program, x, found=None, synth=None):
     bound, run = sum(row["bound"] for row in layers), sum(row["cycles"] for row in layers)
     images = program.metadata["images"]
     numbers = [
-        ["lanes", config.lanes, ""],
+        ["lanes", config.all_lanes, ""],
         ["images of a batch", images, ""],
         ["program", 4 * len(program.to_words()), "bytes"],
         ["cycles of the layers, first batch", run, "cycles"],
@@ -39,8 +39,8 @@ def engine_results(name, module, program, x, found=None, synth=None):
         "layers": layers,
         "memory": module.memory_use(program),
         "numbers": numbers,
-        "summary": f"{config.lanes} lanes, {images} image{'s' if images > 1 else ''} at a time, weights and "
-        f"layers in a program of {4 * len(program.to_words()):,} bytes that is loaded at run time.",
+        "summary": f"{config.all_lanes} lanes, {images} image{'s' if images > 1 else ''} at a time, weights "
+        f"and layers in a program of {4 * len(program.to_words()):,} bytes that is loaded at run time.",
     }
     if synth:
         result |= {

@@ -61,6 +61,7 @@ REGISTERS = (
     (0x28, "DEPTH_WEIGHTS", "read", "weight_depth"),
     (0x2C, "DEPTH_TABLE", "read", "table_depth"),
     (0x30, "DEPTH_VECTOR", "read", "vector_depth"),
+    (0x34, "ARRAYS", "read", "column arrays"),
 )
 
 

@@ -23,9 +23,9 @@ def layer_cycles(program, x):
         positions, outputs, weights = about["positions"], about["outputs"], about["weights"]
         conv = about["kind"] == "conv"
         dense = (
-            weights * -(-positions // config.lanes)
+            weights * -(-positions // config.all_lanes)
             if conv
-            else weights // outputs * positions * -(-outputs // config.lanes)
+            else weights // outputs * (positions // config.arrays) * -(-outputs // config.lanes)
         )
         rows.append(
             {
@@ -38,14 +38,14 @@ def layer_cycles(program, x):
                 "drain": counted.drain,
                 "bound": max(counted.work, counted.drain),
                 "dense": int(max(dense, counted.drain)),
-                "ideal": int(-(-about["non_zeros"] * positions // config.lanes)),
+                "ideal": int(-(-about["non_zeros"] * positions // config.all_lanes)),
             }
         )
     return rows
 
 
 def memory_use(program):
-    """Bits of each memory and those that ``program`` takes."""
+    """Bits of each memory, those of all arrays together, and what ``program`` takes of them."""
     config, sections = program.config, {section.memory: section for section in program.sections}
     bits = sections[Memory.TABLE].bits(config.table_width)
     table = [sum(1 << int(n) for n in np.flatnonzero(word)) for word in bits]
@@ -60,12 +60,12 @@ def memory_use(program):
             dense = d.m_count * -(-d.outputs // config.scatter_width) * config.scatter_width
             size = dense if d.kind is Kind.DENSE else d.m_count * d.i_count * d.j_count * config.lanes
             vector.update(range(d.out_base, d.out_base + -(-size // config.drain_width)))
-    word = 2 * config.word_width
+    word, vector_word = 2 * config.word_width, config.arrays * config.activation_width * config.drain_width
     return [
         {
             "name": "row memory",
-            "bits": config.activation_width * config.lanes * config.row_depth,
-            "used": config.activation_width * config.lanes * len(rows),
+            "bits": config.activation_width * config.all_lanes * config.row_depth,
+            "used": config.activation_width * config.all_lanes * len(rows),
         },
         {
             "name": "weight memory",
@@ -79,7 +79,7 @@ def memory_use(program):
         },
         {
             "name": "vector memory",
-            "bits": config.activation_width * config.drain_width * config.vector_depth,
-            "used": config.activation_width * config.drain_width * len(vector),
+            "bits": vector_word * config.vector_depth,
+            "used": vector_word * len(vector),
         },
     ]

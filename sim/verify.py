@@ -71,6 +71,7 @@ def registers(config):
         (0x28, config.weight_depth),
         (0x2C, config.table_depth),
         (0x30, config.vector_depth),
+        (0x34, config.arrays),
     ], np.uint32).T
 
 

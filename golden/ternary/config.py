@@ -8,6 +8,9 @@ __all__ = ["TernaryConfig", "PRESETS", "CHUNK", "SNAPSHOT_ROWS"]
 CHUNK = 8
 """Bits of a bitmap word that the controller looks through in one step."""
 
+MAX_ARRAYS = 32
+"""Most column arrays of an engine."""
+
 SNAPSHOT_ROWS = 4
 """Bit rows of finished sums that a bit-serial array hands out in one cycle."""
 
@@ -21,7 +24,8 @@ class TernaryConfig:
     """Parameters of one ternary engine.
 
     ``lanes`` accumulators share one stream of non-zero weights. A grid of ``grid_rows`` x ``grid_columns``
-    lanes covers one image, and ``lanes / (grid_rows * grid_columns)`` images are computed together.
+    lanes covers one image, so an array computes ``lanes / (grid_rows * grid_columns)`` images together, and
+    the engine ``arrays`` times as many. Lanes, widths and depths are those of one array.
 
     Raises ValueError with a sentence that names the parameter, what it must be and what it was.
     """
@@ -44,6 +48,7 @@ class TernaryConfig:
     bit_serial: bool = False  #: columns of one full adder each instead of word-parallel lanes
     carry_write_back: bool = False  #: bit-serial columns write the carry to memory, in a step of its own
     skip_zeros: bool = True   #: the controller skips weights that are zero
+    arrays: int = 1  #: column arrays in lockstep, each with its own images and its own row and vector memory
 
     def __post_init__(self):
         for f in fields(self):
@@ -94,6 +99,10 @@ class TernaryConfig:
             raise ValueError(f"activation_width must be 8 or 16, not {self.activation_width}")
         if self.carry_write_back and not self.bit_serial:
             raise ValueError("bit_serial must be True where carry_write_back is, not False")
+        if not 1 <= self.arrays <= MAX_ARRAYS:
+            raise ValueError(f"arrays must be between 1 and {MAX_ARRAYS}, not {self.arrays}")
+        if self.bit_serial and self.arrays != 1:
+            raise ValueError(f"arrays must be 1 where bit_serial is True, not {self.arrays}")
 
     @property
     def image_lanes(self):
@@ -101,9 +110,19 @@ class TernaryConfig:
         return self.grid_rows * self.grid_columns
 
     @property
-    def batch(self):
-        """Images computed together."""
+    def array_batch(self):
+        """Images that one array computes together."""
         return self.lanes // self.image_lanes
+
+    @property
+    def batch(self):
+        """Images computed together, those of all arrays."""
+        return self.arrays * self.array_batch
+
+    @property
+    def all_lanes(self):
+        """Lanes of all arrays."""
+        return self.arrays * self.lanes
 
     @property
     def groups(self):
@@ -151,10 +170,11 @@ class TernaryConfig:
     @property
     def fingerprint(self):
         """24 bits that a program and an engine must agree on."""
-        text = ",".join(str(v) for v in (
-            self.lanes, self.grid_rows, self.grid_columns, self.drain_width, self.scatter_width,
-            self.acc_width, self.scale_width, self.activation_width, int(self.skip_zeros)))
-        return zlib.crc32(text.encode()) & 0xFFFFFF
+        values = [self.lanes, self.grid_rows, self.grid_columns, self.drain_width, self.scatter_width,
+                  self.acc_width, self.scale_width, self.activation_width, int(self.skip_zeros)]
+        if self.arrays > 1:
+            values.append(self.arrays)
+        return zlib.crc32(",".join(map(str, values)).encode()) & 0xFFFFFF
 
 
 PRESETS = {

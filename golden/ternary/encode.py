@@ -88,13 +88,24 @@ class _Encoder:
         self.shapes = check_network(network, config)
         convs = [layer for layer in self.layers if isinstance(layer, ConvLayer)]
         self.images = config.batch if images is None else images
-        if self.images < 1 or convs and self.images != config.batch:
-            wanted = f"{config.batch}, the batch, for a network with convolutions" if convs else "at least 1"
-            raise EncodeError(f"Images must be {wanted}, not {images}")
+        self._check_images(bool(convs))
+        self.array_images = self.images // config.arrays
         self.plans = plan_convolutions(convs, network.input_shape, config) if convs else []
         self.bits, self.weight_words = [], 0
         self.scales, self.param_base = [], DESCRIPTOR_WORDS * (len(self.layers) + 2)
         self.vectors = self._place_vectors()
+
+    def _check_images(self, convolutions):
+        batch, arrays = self.config.batch, self.config.arrays
+        if convolutions:
+            right, wanted = self.images == batch, f"{batch}, the batch, for a network with convolutions"
+        elif arrays > 1:
+            right = self.images >= 1 and self.images % arrays == 0
+            wanted = f"at least {arrays} and a multiple of it, the same number for each of the arrays"
+        else:
+            right, wanted = self.images >= 1, "at least 1"
+        if not right:
+            raise EncodeError(f"Images must be {wanted}, not {self.images}")
 
     def _place_vectors(self):
         """First word in the vector memory of each fully connected layer's input, by the layer's number."""
@@ -116,7 +127,7 @@ class _Encoder:
 
     def _vector_size(self, values):
         group = self.config.scatter_width
-        return self.images * -(-values // group) * group
+        return self.array_images * -(-values // group) * group
 
     def _input(self):
         config = self.config
@@ -168,7 +179,7 @@ class _Encoder:
             words = -(-inputs // group)
             walk = dict(segments=1, words=words, fetch_m_stride=words)
         fields = dict(
-            kind=Kind.DENSE, m_count=self.images, i_count=-(-len(weights) // config.lanes), j_count=1,
+            kind=Kind.DENSE, m_count=self.array_images, i_count=-(-len(weights) // config.lanes), j_count=1,
             pi_count=1, pj_count=1, fetch_base=self.vectors[n] * config.drain_width // group,
             index_base=self.weight_words, index_i_stride=weights.shape[1], outputs=len(weights), **walk)
         return fields, _dense_bits(weights, config.lanes)
@@ -228,9 +239,10 @@ class _Encoder:
 def encode(network, config, order=Order.ASCENDING, images=None):
     """The Program of ``network`` for an engine of ``config``.
 
-    ``images`` of a batch may be chosen for a network of fully connected layers only; otherwise, and by
-    default, it is ``config.batch``. Raises EncodeError (a ValueError), a sentence that names the layer, what
-    is needed and what is available, where the network does not fit the engine.
+    ``images`` of a batch, those of all arrays, may be chosen for a network of fully connected layers only, as
+    a multiple of ``config.arrays``; otherwise, and by default, it is ``config.batch``. Raises
+    EncodeError (a ValueError), a sentence that names the layer, what is needed and what is available, where
+    the network does not fit the engine.
     """
     if order not in list(Order):
         raise EncodeError(f"Order must be one of {', '.join(map(str, Order))}, not {order!r}")

@@ -162,11 +162,14 @@ class Program:
         full = np.zeros((images, *shape), np.dtype(f"u{config.activation_width // 8}"))
         full[:len(x)] = x.astype(np.int64) & (1 << config.activation_width) - 1
         if len(shape) == 3:
+            # Images stand array by array, so a row of all arrays is one of all images.
             cells = to_lanes(full, meta["input_block"], (config.grid_rows, config.grid_columns))
             return np.moveaxis(cells, 0, 3).reshape(-1, config.drain_width)
-        group = config.scatter_width
-        values = np.pad(full, ((0, 0), (0, -shape[0] % group))).reshape(-1)
-        return np.pad(values, (0, -len(values) % config.lanes)).reshape(-1, config.drain_width)
+        # A vector of each array's images, cut into rows of its lanes; the arrays' rows by turns.
+        values = np.pad(full, ((0, 0), (0, -shape[0] % config.scatter_width))).reshape(config.arrays, -1)
+        rows = np.pad(values, ((0, 0), (0, -values.shape[1] % config.lanes)))
+        rows = rows.reshape(config.arrays, -1, config.lanes)
+        return np.moveaxis(rows, 0, 1).reshape(-1, config.drain_width)
 
     def unpack_output(self, values):
         """Values of the output stream as int64 (images, M) logits or (images, C, H, W) maps.
@@ -176,17 +179,21 @@ class Program:
         """
         meta, config = self.metadata, self.config
         images, shape = meta["images"], tuple(meta["output_shape"])
+        each = images // config.arrays
         if len(shape) == 3:
-            layout = (shape[0], *meta["output_block"], images, config.grid_rows, config.grid_columns)
+            layout = (shape[0], *meta["output_block"], each, config.grid_rows, config.grid_columns)
         else:
-            layout = (images, -(-shape[0] // config.drain_width) * config.drain_width)
+            layout = (each, -(-shape[0] // config.drain_width) * config.drain_width)
         values = np.asarray(values).astype(np.int16).astype(np.int64)
-        if values.size != np.prod(layout):
-            raise ValueError(f"Output must have {np.prod(layout)} values, not {values.size}")
-        values = values.reshape(layout)
+        if values.size != config.arrays * np.prod(layout):
+            raise ValueError(f"Output must have {config.arrays * np.prod(layout)} values, not {values.size}")
+        # A vector of each array by turns.
+        values = np.moveaxis(values.reshape(-1, config.arrays, config.drain_width), 1, 0)
+        values = values.reshape(config.arrays, *layout)
         if len(shape) == 3:
-            return np.ascontiguousarray(from_lanes(np.moveaxis(values, 3, 0), shape[1:]))
-        return values[:, :shape[0]].copy()
+            values = np.moveaxis(values, 4, 1).reshape(images, *layout[:3], *layout[4:])
+            return np.ascontiguousarray(from_lanes(values, shape[1:]))
+        return values.reshape(images, -1)[:, :shape[0]].copy()
 
     def save(self, path):
         """Writes words, configuration and metadata to the npz file ``path``."""

@@ -2,7 +2,8 @@
 
 Nothing here simulates: each event's cycle is the maximum of a few earlier ones. The times are those of an
 engine whose input always offers a beat and whose output is always taken; docs/engines/ternary.md derives the
-recurrences, docs/engines/ternary-serial.md what is different for a bit-serial array.
+recurrences, docs/engines/ternary-serial.md what is different for a bit-serial array, and
+docs/engines/ternary-arrays.md for several arrays.
 """
 
 from dataclasses import dataclass
@@ -79,11 +80,11 @@ def _compute(run, config):
 def _input(run, config):
     d = run.descriptor
     results = Results(d, config)
-    cycle = 1
+    cycle, beats = 1, config.arrays * config.drain_cycles
     for _, i, j in np.ndindex(d.m_count, d.i_count, d.j_count):
         cycle = results.free(cycle)
-        results.arrive(cycle + 1, config.drain_cycles, 1, i, j)
-        cycle += config.drain_cycles
+        results.arrive(cycle + 1, beats, 1, i, j)
+        cycle += beats
     return results.done
 
 

@@ -1,4 +1,7 @@
-"""Cycles of drain and destination; docs/engines/ternary.md and ternary-serial.md derive the recurrences."""
+"""Cycles of drain and destination; docs/engines/ternary.md and ternary-serial.md derive the recurrences.
+
+What several arrays change is in docs/engines/ternary-arrays.md.
+"""
 
 from collections import deque
 
@@ -11,6 +14,8 @@ __all__ = ["Results", "ARRAY_LATENCY", "DRAIN_LATENCY", "LEAST_GAP"]
 ARRAY_LATENCY = 5      #: from an item's last step to its sum
 DRAIN_LATENCY = 12     #: from selecting lanes to their scaled and pooled vector at its destination
 LEAST_GAP = 6          #: least distance of two ends of dot products
+OUTPUT_LATENCY = 2     #: from a vector's arrival to its beat on the output stream
+ARRAYS_LATENCY = 2     #: what that takes longer where several arrays' beats are merged
 
 
 class Results:
@@ -23,7 +28,8 @@ class Results:
         self._row = config.drain_cycles
         self._over = deque([-9] * config.row_slots, maxlen=config.row_slots)   # rows' slots are free again
         self._scattered = -9                     # last operation of the row before
-        self._pops = deque()                     # cycles in which vectors leave the output queue
+        self._pops = deque()                     # cycles in which vectors leave the output, their last beats
+        self._last_beat = -9                     # of the vector before
         self.done = 0
 
     def may_end(self, cycle, span):
@@ -80,8 +86,16 @@ class Results:
             self.done = end
         else:
             values = 1 if d.kind is Kind.CONV else self._config.drain_width
-            self._pops.extend(range(first + (values - 1) * step + 2, end + 3, values * step))
-            self.done = end + 3
+            for vector in range(first + (values - 1) * step, end + 1, values * step):
+                self._leave(vector)
+            self.done = self._last_beat + 1
+
+    def _leave(self, cycle):
+        """A vector that reaches the output in ``cycle`` leaves it, a beat of each array."""
+        arrays = self._config.arrays
+        latency = OUTPUT_LATENCY + ARRAYS_LATENCY * (arrays > 1)
+        self._last_beat = max(cycle + latency, self._last_beat + 1) + arrays - 1
+        self._pops.append(self._last_beat)
 
     def _operations(self, i, j):
         d = self._d

@@ -23,9 +23,10 @@ def run(network, config, x, order=Order.ASCENDING, images=None, rng=None):
     program = encode(network, config, order=order, images=images)
     machine = Machine(config)
     if rng is not None:
-        machine.rows[:] = rng.integers(0, 1 << config.activation_width, machine.rows.shape)
-        machine.vector[:] = rng.integers(0, 1 << config.activation_width, machine.vector.shape)
-        machine.vector_bits[:] = machine.vector != 0
+        for array in machine.arrays:
+            array.rows[:] = rng.integers(0, 1 << config.activation_width, array.rows.shape)
+            array.vector[:] = rng.integers(0, 1 << config.activation_width, array.vector.shape)
+            array.vector_bits[:] = array.vector != 0
     machine.load(program.to_words())
     return program, machine, program.unpack_output(machine.run(program.pack_input(x)))
 

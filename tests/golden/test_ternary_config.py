@@ -27,6 +27,10 @@ REFUSED = [
     (dict(convolution=False, transposed=False), "convolution or transposed must be True, not both False"),
     (dict(activation_width=12), "activation_width must be 8 or 16, not 12"),
     (dict(carry_write_back=True), "bit_serial must be True where carry_write_back is, not False"),
+    (dict(arrays=0), "arrays must be between 1 and 32, not 0"),
+    (dict(arrays=33), "arrays must be between 1 and 32, not 33"),
+    (dict(arrays=2.0), "arrays must be of type int, not 2.0"),
+    (dict(arrays=2, bit_serial=True), "arrays must be 1 where bit_serial is True, not 2"),
 ]
 
 
@@ -48,11 +52,18 @@ def test_steps(change, step, scatter):
     assert (config.drain_step, config.scatter_step) == (step, scatter)
 
 
+def test_images_of_all_arrays():
+    config = TernaryConfig(arrays=3)
+    assert (config.array_batch, config.batch, config.all_lanes) == (4, 12, 192)
+    assert TernaryConfig().fingerprint == 0x4f4f38, "programs of one array stay as they were"
+
+
 def test_fingerprint_tells_what_a_program_depends_on():
     """Geometry, widths and marks; not the array that runs the program, nor the depths of memories."""
     config = PRESETS["default"]
     same = [dict(bit_serial=True), dict(bit_serial=True, carry_write_back=True), dict(row_depth=1024)]
-    other = [dict(skip_zeros=False), dict(activation_width=16), dict(acc_width=21), dict(lanes=128)]
+    other = [dict(skip_zeros=False), dict(activation_width=16), dict(acc_width=21), dict(lanes=128),
+             dict(arrays=2), dict(arrays=3)]
     assert all(dataclasses.replace(config, **change).fingerprint == config.fingerprint for change in same)
     prints = {dataclasses.replace(config, **change).fingerprint for change in other}
-    assert len(prints | {config.fingerprint}) == 5
+    assert len(prints | {config.fingerprint}) == 7

@@ -194,6 +194,7 @@ class StubTop(wiring.Component):
             0x10: 0, 0x14: Cat(busy, loader.loaded, Signal(2), error), 0x18: load_cycles,
             0x1C: run_cycles + extra, 0x20: batches, 0x24: config.row_depth, 0x28: config.weight_depth,
             0x2C: config.table_depth, 0x30: config.vector_depth,
+            0x34: config.arrays,
         }
         m.d.comb += [axil.read_error.eq(1), axil.write_error.eq(axil.write_address != 0x10)]
         with m.Switch(axil.read_address):
