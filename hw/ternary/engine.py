@@ -164,7 +164,7 @@ class TernaryEngine(wiring.Component):
             m.submodules.vector = vector = VectorMemory(config)
             bitmap = Signal(config.scatter_width, reset_less=True)
             with m.If(fetcher.advance):
-                m.d.sync += bitmap.eq(vector.bitmap)
+                m.d.sync += bitmap.eq(Mux(dense, vector.bitmap, 0))
             m.d.comb += [
                 vector.start.eq(sequencer.layer_start), vector.base.eq(sequencer.descriptor.out_base),
                 vector.write.eq(destinations.vector_write), vector.values.eq(destinations.vector_values),
