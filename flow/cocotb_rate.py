@@ -13,6 +13,7 @@ PERIOD_NS = 10
 def cycles_per_second(config, program, x, folder):
     """Cycles that the whole bench simulates in a second, on the engine of ``config``."""
     ternary.verify(ternary.verilog(config), program, x, folder)
-    cases = list(ElementTree.parse(folder / "results.xml").iter("testcase"))
+    cases = [case for case in ElementTree.parse(folder / "results.xml").iter("testcase")
+             if case.get("sim_time_ns")]   # others were skipped
     cycles = sum(float(case.get("sim_time_ns")) for case in cases) / PERIOD_NS
     return cycles / sum(float(case.get("time")) for case in cases)
