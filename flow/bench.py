@@ -123,15 +123,17 @@ def _rows(path):
 def _save(path, rows):
     """Writes rows; of two with one name the later one, in the earlier one's place."""
     beside = Path(path).with_name(f".{Path(path).name}.part")
-    beside.write_text(json.dumps(list({row["name"]: row for row in rows}.values()), indent=1) + "\n")
+    unique = {row["name"]: row for row in rows}
+    beside.write_text(json.dumps(list(unique.values()), indent=1) + "\n")
     beside.replace(path)
 
 
 def measure(name, path=None, only=""):
     """Runs the entries of an engine with ``only`` in their names; the exit code, 1 where one is not met.
 
-    Writes [{name, unit, value, must, ok}] to ``path`` after each entry; with ``only``, rows of other names that a file there
-    has stay. Raises FlowError where no entry is meant, or where such a file is not a list of rows.
+    Writes [{name, unit, value, must, ok}] to ``path`` after each entry; with ``only``, rows of other names
+    that a file there has stay. Raises FlowError where no entry is meant, or where such a file is not a list
+    of rows.
     """
     entries = import_module(choose("Engine", name, BENCHES)).ENTRIES
     chosen = {entry: function for entry, function in entries.items() if only in entry}
