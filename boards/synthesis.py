@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .tops import BOARDS, BoardTop, clock_settings
 
-__all__ = ["TARGETS", "Result", "ToolError", "synthesize", "bitstream"]
+__all__ = ["TARGETS", "Result", "ToolError", "synthesize", "pack", "bitstream"]
 
 
 class ToolError(RuntimeError):
@@ -77,15 +77,42 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
     Raises ValueError for an unknown target, no seeds, or Verilog without a module; ToolError where a tool
     fails.
     """
-    if target not in TARGETS:
-        raise ValueError(f"Target must be {' or '.join(sorted(TARGETS))}, not {target!r}")
     seeds = tuple(seeds)
     if not seeds:
         raise ValueError("Seeds must be at least one integer, not none")
+    progress = progress or (lambda text: None)
+    part, folder, logs = _netlist(verilog, target, build_dir, progress, out_of_context)
+    options, reports = part.out_of_context if out_of_context else (), []
+    for seed in seeds:
+        progress(f"place and route for {target}, seed {seed}")
+        name = f"seed{seed}"
+        arguments = [*part.part, *options, "--json", "top.json", "--report", f"{name}.json", "--quiet",
+                     "--seed", str(seed), "--freq", f"{frequency or part.frequency:g}", "--timing-allow-fail",
+                     "--log", f"{name}.log"]
+        logs.append(_run(part.nextpnr, arguments, folder, f"{name}.log"))
+        reports.append(json.loads((folder / f"{name}.json").read_text()))
+    return _result(folder, reports, logs)
+
+
+def pack(verilog, target, build_dir, progress=None):
+    """What a design takes of a part, synthesized and packed but not placed: {resource: (used, available)}.
+
+    Arguments and errors are those of `synthesize`, out of context.
+    """
+    part, folder, _ = _netlist(verilog, target, build_dir, progress or (lambda text: None), True)
+    arguments = [*part.part, *part.out_of_context, "--json", "top.json", "--pack-only", "--quiet"]
+    log = _run(part.nextpnr, [*arguments, "--log", "pack.log"], folder, "pack.log").read_text()
+    found = re.findall(r"(\w+): +(\d+)/ *(\d+) +\d+%", log[log.index("Device utilisation"):])
+    return {name: (int(used), int(available)) for name, used, available in sorted(found)}
+
+
+def _netlist(verilog, target, build_dir, progress, out_of_context):
+    """Synthesizes to ``top.json``; the Target, the folder, and a list with the log's path."""
+    if target not in TARGETS:
+        raise ValueError(f"Target must be {' or '.join(sorted(TARGETS))}, not {target!r}")
     if not re.search(r"^\s*module\s", verilog, re.M):
         raise ValueError("Verilog must have a module, and this text has none")
-    part, progress = TARGETS[target], progress or (lambda text: None)
-    folder = Path(build_dir)
+    part, folder = TARGETS[target], Path(build_dir)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "top.v").write_text(verilog)
     first, second = _halves(part, "")
@@ -95,19 +122,9 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
         "tee -q -o cells.json stat -json\nwrite_json top.json\n")
     progress(f"synthesis for {target}")
     logs = [_run("yosys", ["-q", "-l", "yosys.log", "top.ys"], folder, "yosys.log")]
-    options = part.out_of_context if out_of_context else ()
-    if out_of_context and not options:
+    if out_of_context and not part.out_of_context:
         _remove_ports(folder / "top.json")
-    reports = []
-    for seed in seeds:
-        progress(f"place and route for {target}, seed {seed}")
-        name = f"seed{seed}"
-        arguments = [*part.part, *options, "--json", "top.json", "--report", f"{name}.json",
-                     "--seed", str(seed), "--freq", f"{frequency or part.frequency:g}", "--timing-allow-fail",
-                     "--quiet", "--log", f"{name}.log"]
-        logs.append(_run(part.nextpnr, arguments, folder, f"{name}.log"))
-        reports.append(json.loads((folder / f"{name}.json").read_text()))
-    return _result(folder, reports, logs)
+    return part, folder, logs
 
 
 def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, progress=None):

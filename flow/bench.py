@@ -120,11 +120,20 @@ def _rows(path):
                         "which is no list of rows") from error
 
 
+def _save(path, rows):
+    """Writes rows; of two with one name the later one, in the earlier one's place."""
+    beside = Path(path).with_name(f".{Path(path).name}.part")
+    unique = {row["name"]: row for row in rows}
+    beside.write_text(json.dumps(list(unique.values()), indent=1) + "\n")
+    beside.replace(path)
+
+
 def measure(name, path=None, only=""):
     """Runs the entries of an engine with ``only`` in their names; the exit code, 1 where one is not met.
 
-    Writes [{name, unit, value, must, ok}] to ``path``; with ``only``, rows of other names that a file there
-    has stay. Raises FlowError where no entry is meant, or where such a file is not a list of rows.
+    Writes [{name, unit, value, must, ok}] to ``path`` after each entry; with ``only``, rows of other names
+    that a file there has stay. Raises FlowError where no entry is meant, or where such a file is not a list
+    of rows.
     """
     entries = import_module(choose("Engine", name, BENCHES)).ENTRIES
     chosen = {entry: function for entry, function in entries.items() if only in entry}
@@ -139,12 +148,9 @@ def measure(name, path=None, only=""):
         for entry, function in chosen.items():
             with bench.stage(stages, entry):
                 measured += _measured(entry, function, bench)
+            if path is not None:
+                _save(path, [*kept, *map(asdict, measured)])
     _print(measured)
-    if path is not None:
-        beside = Path(path).with_name(f".{Path(path).name}.part")
-        rows = {row["name"]: row for row in [*kept, *map(asdict, measured)]}   # a later one in its place
-        beside.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
-        beside.replace(path)
     missed = [found.name for found in measured if found.ok is False]
     if missed:
         console.print(f"not met: {', '.join(missed)}")

@@ -99,8 +99,8 @@ def _layers(engine):
     return [
         "<h3>Cycles of each layer</h3>",
         f"<p>{ours:,} cycles a batch; an engine that adds zeros, too, with as many lanes and as wide a "
-        f"drain, would take at least {dense:,}, {dense / ours:.2f} times as many. The ideal is every non-zero "
-        "addition spread over all lanes without a gap.</p>",
+        f"drain, would take at least {dense:,}, {dense / ours:.2f} times as many. The ideal is every "
+        "non-zero addition spread over all lanes without a gap.</p>",
         plots.cycles(layers, engine["name"]),
         _table(["layer", "kind", "weights", "zeros, %", "dense", "this engine", "ideal"], rows),
     ]

@@ -12,7 +12,7 @@ import numpy as np
 
 from .trainer import Hooks, Settings, train
 
-__all__ = ["AdmmSettings", "AdmmState", "admm", "prune"]
+__all__ = ["AdmmSettings", "AdmmState", "Schedule", "admm", "prune"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,30 @@ class AdmmSettings:
             raise ValueError(f"updates must be at least 1, not {self.updates}")
         if not (self.rho > 0 and self.growth >= 1):
             raise ValueError(f"rho must be positive and growth at least 1, not {self.rho} and {self.growth}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Progressive ADMM: one run of ``admm`` for each share of zeros, the first penalty of each from ``rhos``.
+
+    ``shares`` grow strictly, ``rhos`` do not fall; zeros of one step stay zero in the next.
+    ``retrain``, masked, follows each step.
+    """
+
+    shares: tuple[float, ...] = (0.6, 0.72, 0.82)
+    rhos: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
+    settings: AdmmSettings = AdmmSettings(updates=2, train=Settings(epochs=1, rate=1e-3))
+    retrain: Settings = Settings(epochs=1, rate=1e-3, decay=0.0)
+
+    def __post_init__(self):
+        if not self.shares or len(self.shares) != len(self.rhos):
+            raise ValueError(f"shares and rhos must be equally many and at least 1, "
+                             f"not {len(self.shares)} and {len(self.rhos)}")
+        if not all(a < b for a, b in zip((-1, *self.shares), (*self.shares, 1), strict=True)) or \
+                self.shares[0] < 0:
+            raise ValueError(f"shares must grow, from at least 0 to less than 1, not be {self.shares}")
+        if not all(a <= b for a, b in zip(self.rhos, self.rhos[1:], strict=False)) or not self.rhos[0] > 0:
+            raise ValueError(f"rhos must be positive and must not fall, not be {self.rhos}")
 
 
 class AdmmState:

@@ -4,7 +4,7 @@ from math import gcd
 
 import numpy as np
 
-__all__ = ["channel_widths", "count_weights", "spread", "unmarked", "weight_array", "weight_matrix",
+__all__ = ["channel_widths", "count_weights", "spread", "turned", "unmarked", "weight_array", "weight_matrix",
            "weighted"]
 
 
@@ -19,21 +19,22 @@ def count_weights(network):
     return sum(array.size for array in arrays), sum(int(np.count_nonzero(array)) for array in arrays)
 
 
-def _turned(node):
+def turned(node):
+    """Whether the node's weights stand as (inputs, filters): a Gemm without transB."""
     return node.op_type == "Gemm" and not node.attributes.get("transB", 0)
 
 
 def weight_matrix(node, arrays):
     """Weights of a Conv or Gemm as (filters, inputs, taps): R*S taps in the order of rows, one of a Gemm."""
     weights = arrays[node.inputs[1]]
-    weights = weights.T if _turned(node) else weights
+    weights = weights.T if turned(node) else weights
     return weights.reshape(*weights.shape[:2], -1)
 
 
 def weight_array(node, matrix, arrays):
     """The inverse of ``weight_matrix``, for any number of filters and inputs."""
     weights = matrix.reshape(*matrix.shape[:2], *arrays[node.inputs[1]].shape[2:])
-    return np.ascontiguousarray(weights.T if _turned(node) else weights)
+    return np.ascontiguousarray(weights.T if turned(node) else weights)
 
 
 def channel_widths(network):

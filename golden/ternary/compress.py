@@ -12,13 +12,14 @@ The comparison is strict, so ties at Delta become zero and the share of zeros is
 from dataclasses import dataclass, replace
 
 import numpy as np
-from shiftwork.golden.common.admm import AdmmSettings, admm
+from shiftwork.golden.common.admm import AdmmSettings, Schedule, admm
+from shiftwork.golden.common.channels import turned, weighted
 from shiftwork.golden.common.network import calibrate
 from shiftwork.golden.common.trainer import Hooks, refresh_statistics, train
 
 from .lower import lower
 
-__all__ = ["TernaryRule", "ternarize", "zero_shares", "lower"]
+__all__ = ["TernaryRule", "ternarize", "ternarize_in_steps", "zero_shares", "lower"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,28 +57,20 @@ class TernaryRule:
         return signs * alpha.reshape((-1,) + (1,) * (weights.ndim - 1))
 
 
-def _turned(node):
-    return node.op_type == "Gemm" and not node.attributes.get("transB", 0)
-
-
 def _on_filters(function, node):
     """``function`` of an array (filters, ...), for arrays of ``node`` as they stand in the network."""
-    return (lambda weights: np.ascontiguousarray(function(weights.T).T)) if _turned(node) else function
-
-
-def _weighted(network):
-    return [node for node in network.nodes if node.op_type in ("Conv", "Gemm")]
+    return (lambda weights: np.ascontiguousarray(function(weights.T).T)) if turned(node) else function
 
 
 def zero_shares(network):
     """Share of zero weights of each Conv and Gemm, by the node's name."""
-    return {node.name: float(np.mean(network.arrays[node.inputs[1]] == 0)) for node in _weighted(network)}
+    return {node.name: float(np.mean(network.arrays[node.inputs[1]] == 0)) for node in weighted(network)}
 
 
 def _steps(network):
     """8-bit rounding of the activations that Conv and Gemm nodes read: {name: (step, least, most)}."""
     found = {}
-    for node in _weighted(network):
+    for node in weighted(network):
         low, high = network.ranges[node.inputs[0]]
         found[node.inputs[0]] = (high / 127, -128, 127) if low < 0 else (high / 255, 0, 255)
     return found
@@ -94,6 +87,22 @@ def _keep_zeros(mask):
     return project
 
 
+def _masked(nodes, masks):
+    """Projections that keep the zeros of ``masks``, of each node's weights."""
+    found = {}
+    for node in nodes:
+        mask = masks[node.inputs[1]]
+        found[node.inputs[1]] = _on_filters(_keep_zeros(mask.T if turned(node) else mask), node)
+    return found
+
+
+def _projected(network, project, x):
+    """``network`` with its arrays projected, and batch statistics and ranges measured on ``x``."""
+    arrays = {name: function(network.arrays[name]) for name, function in project.items()}
+    network = refresh_statistics(replace(network, arrays={**network.arrays, **arrays}), x)
+    return calibrate(network, x[:1000])
+
+
 def ternarize(network, x, labels, settings, *, rule=None, rules=None, method="straight-through",
               quantize=False, admm_settings=None, progress=None):
     """``network`` retrained so that every Conv and Gemm weight array is alpha * t.
@@ -107,7 +116,7 @@ def ternarize(network, x, labels, settings, *, rule=None, rules=None, method="st
     """
     if method not in ("straight-through", "admm"):
         raise ValueError(f"method must be 'straight-through' or 'admm', not {method!r}")
-    nodes = _weighted(network)
+    nodes = weighted(network)
     rules = {**{node.name: rule or TernaryRule() for node in nodes}, **(rules or {})}
     for name in rules.keys() - {node.name for node in nodes}:
         raise ValueError(f"rules must name Conv and Gemm nodes of the network, not {name!r}")
@@ -115,15 +124,36 @@ def ternarize(network, x, labels, settings, *, rule=None, rules=None, method="st
     masks = {}
     if method == "admm":
         network, masks = admm(network, x, labels, project, admm_settings or AdmmSettings(), progress=progress)
-        for node in nodes:
-            mask = masks[node.inputs[1]]
-            project[node.inputs[1]] = _on_filters(_keep_zeros(mask.T if _turned(node) else mask), node)
+        project = _masked(nodes, masks)
 
-    def projected(network):
-        arrays = {name: function(network.arrays[name]) for name, function in project.items()}
-        network = refresh_statistics(replace(network, arrays={**network.arrays, **arrays}), x)
-        return calibrate(network, x[:1000])
-
-    steps = _steps(projected(network)) if quantize else {}
+    steps = _steps(_projected(network, project, x)) if quantize else {}
     hooks = Hooks(project=project, masks=masks, quantize=steps)
-    return projected(train(network, x, labels, settings, hooks, progress))
+    return _projected(train(network, x, labels, settings, hooks, progress), project, x)
+
+
+def ternarize_in_steps(network, x, labels, settings, *, schedule=None, rules=None, progress=None):
+    """``network`` made ternary by progressive ADMM (``schedule``), then retrained straight through its masks.
+
+    Each step's Z-step is ``TernaryRule(zero_share=share).project``, of each filter; ``rules`` overrides it
+    for single layers, in all steps, by the node's name. ``settings`` are those of the last training: zeros
+    stay; signs, alpha, biases and batch normalization are trained. Returns and raises as ``ternarize``.
+    """
+    schedule, rules, nodes, masks = schedule or Schedule(), rules or {}, weighted(network), None
+    for name in rules.keys() - {node.name for node in nodes}:
+        raise ValueError(f"rules must name Conv and Gemm nodes of the network, not {name!r}")
+    for number, (share, rho) in enumerate(zip(schedule.shares, schedule.rhos, strict=True)):
+        rule = TernaryRule(zero_share=share)
+        project = {node.inputs[1]: _on_filters(rules.get(node.name, rule).project, node) for node in nodes}
+        retrain = replace(schedule.retrain, seed=schedule.retrain.seed + number)
+        # Retraining parts the magnitudes, which the projection made equal: the next step has to order them.
+        network, masks = admm(network, x, labels, project, _numbered(schedule.settings, rho, number),
+                              masks=masks, retrain=retrain, progress=progress)
+    project = _masked(nodes, masks)
+    network = train(network, x, labels, settings, Hooks(project=project, masks=masks), progress)
+    return _projected(network, project, x)
+
+
+def _numbered(settings, rho, number):
+    """Settings of step ``number``: its rho, and seeds that no other step has."""
+    seed = settings.train.seed + 1000 * (number + 1)
+    return replace(settings, rho=rho, train=replace(settings.train, seed=seed))

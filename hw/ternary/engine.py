@@ -230,7 +230,7 @@ class TernaryEngine(wiring.Component):
         m.submodules.bitmaps = bitmaps = BitmapMemory(self.config)
         bitmap = Signal(self.config.scatter_width, reset_less=True)
         with m.If(fetcher.advance):
-            m.d.sync += bitmap.eq(bitmaps.bitmap)
+            m.d.sync += bitmap.eq(Mux(fields.dense, bitmaps.bitmap, 0))
         m.d.comb += [
             bitmaps.start.eq(sequencer.layer_start), bitmaps.base.eq(sequencer.descriptor.out_base),
             bitmaps.write.eq(destinations.vector_write), bitmaps.slot.eq(fields.slot),

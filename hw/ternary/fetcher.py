@@ -1,6 +1,6 @@
 """Walks the loops of a layer and fetches the bitmap words of its dot products."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,7 +22,7 @@ class Fetcher(wiring.Component):
     address : Out, of the weight memory (CONV) or of the bitmap of the vector memory (DENSE)
     advance : Out(1), enable of those memories' read ports and of the registers behind them
     weights : In, weight word, registered by the parent under ``advance``: two cycles after its address
-    bitmap : In, likewise
+    bitmap : In, likewise; 0 where the layer is none of the transposed mode
     o : Out(stream of word_layout)
 
     Timing: a dot product takes its number of words and one cycle, both twice in two-pass order; a word
@@ -100,25 +100,28 @@ class Fetcher(wiring.Component):
         # two stages: the memory's output, and the parent's register behind it
         m.d.comb += self.advance.eq(~self.o.valid | self.o.ready)
         valid, payload = fetching & ~next_dot, self.o.p
-        signals = [(Signal(), Signal(), Signal(w.index), Signal(w.bitmap)) for _ in range(2)]
         sources = (visit.done, visit.value0, index, self.address)
+        for n in range(2):
+            stage = [Signal.like(source, name=f"stage{n}_{k}") for k, source in enumerate(sources)]
+            held = Signal(name=f"valid{n}")
+            before, valid, sources = (valid, *sources), held, stage
+            with m.If(self.advance):
+                m.d.sync += [x.eq(y) for x, y in zip((held, *stage), before, strict=True)]
+        last, _, row, source = sources
+        # which weights the pass looks for, a register so that the words' way to the controller is short
+        negative_pass, plus, minus = before[2], Signal(), Signal()
         with m.If(self.advance):
-            for last, negative_pass, row, source in signals:
-                held = Signal(name=f"valid_{last.name}")
-                m.d.sync += [held.eq(valid)]
-                stage = last, negative_pass, row, source
-                m.d.sync += [x.eq(y) for x, y in zip(stage, sources, strict=True)]
-                valid, sources = held, stage
-        last, negative_pass, row, source = sources
+            m.d.sync += [plus.eq(~dense & ~(d.two_pass & negative_pass)),
+                         minus.eq(~dense & ~(d.two_pass & ~negative_pass))]
         nonzero, negative = self.weights[:config.word_width], self.weights[config.word_width:]
-        wanted = Mux(d.two_pass, ~(negative ^ negative_pass.replicate(config.word_width)), ~0)
         bitmap, terms = self.bitmap, nonzero
         if not config.skip_zeros:
-            bitmap, terms = (1 << config.scatter_width) - 1, nonzero | ~negative
+            bitmap, terms = dense.replicate(config.scatter_width), nonzero | ~negative
             m.d.comb += payload.zero.eq(Mux(dense, 0, ~nonzero))
+        wanted = Cat(Mux(bit, minus, plus) for bit in negative)
         m.d.comb += [
             self.o.valid.eq(valid),
-            payload.nonzero.eq(Mux(dense, bitmap, terms & wanted)),
+            payload.nonzero.eq((terms & wanted) | bitmap),
             payload.negative.eq(negative),
             payload.index.eq(row), payload.source.eq(source), payload.last.eq(last),
         ]

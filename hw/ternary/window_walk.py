@@ -31,25 +31,28 @@ class WindowWalk(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         first = Signal.like(self.offset)
-        following = Signal.like(self.u)
-        m.d.comb += following.eq(self.u + 1)
-        settling, first_fits = Signal(), Signal()
+        following, last = Signal.like(self.u), Signal.like(self.u)
+        m.d.comb += [following.eq(self.u + 1), last.eq(self.size - 1)]
+        # u == last comes from a register, as in Nest
+        settling, ends, first_ends, first_fits = Signal(), Signal(), Signal(), Signal()
         m.d.comb += self.ready.eq(~settling)
+        to_zero = [self.u.eq(0), self.offset.eq(0), ends.eq(last == 0)]
+        to_next = [self.u.eq(following), self.offset.eq(self.offset + self.row), ends.eq(following == last)]
         with m.If(self.start):
-            m.d.sync += [self.u.eq(0), self.offset.eq(0), self.a.eq(-self.pad_cells), settling.eq(1)]
+            m.d.sync += [*to_zero, self.a.eq(-self.pad_cells), settling.eq(1)]
         with m.Elif(settling):
             with m.If(self.u == self.pad_rest):
                 fits = self.u < self.count
                 m.d.sync += [settling.eq(0), first.eq(self.offset), self.fits.eq(fits), first_fits.eq(fits)]
+                m.d.sync += first_ends.eq(ends)
             with m.Else():
-                m.d.sync += [self.u.eq(following), self.offset.eq(self.offset + self.row)]
+                m.d.sync += to_next
         with m.Elif(self.step):
             with m.If(self.wrap):
                 m.d.sync += [self.u.eq(self.pad_rest), self.offset.eq(first), self.a.eq(-self.pad_cells)]
-                m.d.sync += self.fits.eq(first_fits)
-            with m.Elif(following == self.size):
-                m.d.sync += [self.u.eq(0), self.offset.eq(0), self.a.eq(self.a - 1), self.fits.eq(1)]
+                m.d.sync += [self.fits.eq(first_fits), ends.eq(first_ends)]
+            with m.Elif(ends):
+                m.d.sync += [*to_zero, self.a.eq(self.a - 1), self.fits.eq(1)]
             with m.Else():
-                m.d.sync += [self.u.eq(following), self.offset.eq(self.offset + self.row)]
-                m.d.sync += self.fits.eq(following < self.count)
+                m.d.sync += [*to_next, self.fits.eq(following < self.count)]
         return m

@@ -3,7 +3,7 @@
 
 import pytest
 from shiftwork.boards import synthesis
-from shiftwork.boards.synthesis import ToolError, bitstream, synthesize
+from shiftwork.boards.synthesis import ToolError, bitstream, pack, synthesize
 from shiftwork.boards.tops import BOARDS, BoardTop, clock_settings
 from shiftwork.golden.ternary.config import PRESETS
 
@@ -41,6 +41,9 @@ def test_figures(tmp_path, target, cell, resource, count, available):
     assert all(log.is_file() for log in first.logs)
     assert told[:3] == [f"synthesis for {target}", f"place and route for {target}, seed 1",
                         f"place and route for {target}, seed 2"]
+    told.clear()
+    packed = pack(WIDE, target, tmp_path / "packed", told.append)
+    assert packed | first.utilization == packed and told == [f"synthesis for {target}"]
 
 
 def test_arrays_keep_their_registers(tmp_path):
@@ -59,6 +62,9 @@ def test_arguments(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=message):
         synthesize(*arguments)
+    if len(arguments) == 3:
+        with pytest.raises(ValueError, match=message):
+            pack(*arguments)
 
 
 def test_tools(tmp_path, monkeypatch):

@@ -40,6 +40,16 @@ def test_only_chooses(entries, tmp_path):
     assert len(json.loads((tmp_path / "b.json").read_text())) == 2
 
 
+def test_rows_are_there_when_a_later_entry_breaks(monkeypatch, tmp_path):
+    class Fake:
+        ENTRIES = {"one": lambda b: [bench.reported("one", "s", 1)], "two": lambda b: [1 / 0]}
+
+    monkeypatch.setattr(bench, "import_module", lambda name: Fake)
+    with pytest.raises(ZeroDivisionError):
+        bench.measure("ternary", tmp_path / "b.json")
+    assert [row["name"] for row in json.loads((tmp_path / "b.json").read_text())] == ["one"]
+
+
 def test_only_leaves_the_other_rows(entries, tmp_path):
     path = tmp_path / "b.json"
     old = [{"name": "bad/one", "value": 1}, {"name": "good/one", "value": 2}]

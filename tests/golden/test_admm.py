@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from shiftwork.golden.common.admm import AdmmSettings, AdmmState, admm, prune
+from shiftwork.golden.common.admm import AdmmSettings, AdmmState, Schedule, admm, prune
 from shiftwork.golden.common.network import Network, Node
 from shiftwork.golden.common.trainer import Settings
 
@@ -95,3 +95,28 @@ def test_projections_never_see_masked_weights():
 def test_settings_refuse(settings, message):
     with pytest.raises(ValueError, match=message):
         AdmmSettings(**settings)
+
+
+@pytest.mark.parametrize("schedule, message", [
+    (dict(shares=(0.5,)), "shares and rhos must be equally many and at least 1, not 1 and 3"),
+    (dict(shares=(), rhos=()), "shares and rhos must be equally many and at least 1, not 0 and 0"),
+    (dict(shares=(0.5, 0.5, 0.8)), r"shares must grow, .* less than 1, not be \(0.5, 0.5, 0.8\)"),
+    (dict(shares=(0.5, 0.6, 1.0)), r"shares must grow, .* less than 1, not be \(0.5, 0.6, 1.0\)"),
+    (dict(shares=(-0.5, 0.6, 0.7)), r"shares must grow, .* less than 1, not be \(-0.5, 0.6, 0.7\)"),
+    (dict(rhos=(1, 2, 1)), r"rhos must be positive and must not fall, not be \(1, 2, 1\)"),
+    (dict(rhos=(0, 2, 3)), r"rhos must be positive and must not fall, not be \(0, 2, 3\)")])
+def test_schedules_refuse(schedule, message):
+    with pytest.raises(ValueError, match=message):
+        Schedule(**schedule)
+
+
+def test_the_residual_falls():
+    net, _, _ = problem()
+    state = AdmmState(net.arrays, {"w": prune(0.9)}, rho=1.0)
+    arrays, found = {"w": net.arrays["w"].copy()}, []
+    for _ in range(5):
+        found.append(state.residual(arrays))
+        for _ in range(20):    # a W-step on the penalty and a loss that pulls to the first weights
+            arrays["w"] -= 0.1 * (state.penalties()["w"](arrays["w"]) + 0.1 * (arrays["w"] - net.arrays["w"]))
+        state.update(arrays)
+    assert found[-1] < found[1] < found[0]

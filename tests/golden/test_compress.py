@@ -1,11 +1,12 @@
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
-from shiftwork.golden.common.admm import AdmmSettings
+from shiftwork.golden.common.admm import AdmmSettings, Schedule
 from shiftwork.golden.common.network import Network, Node, calibrate
 from shiftwork.golden.common.trainer import Settings
-from shiftwork.golden.ternary.compress import TernaryRule, lower, ternarize, zero_shares
+from shiftwork.golden.ternary.compress import TernaryRule, lower, ternarize, ternarize_in_steps, zero_shares
 from shiftwork.golden.ternary.config import TernaryConfig
 from shiftwork.golden.ternary.layers import MAX_SHIFT, MIN_SHIFT, ConvLayer, DenseLayer
 
@@ -303,3 +304,31 @@ def test_ternarize_refuses():
         ternarize(blob_network(False), x, labels, Settings(epochs=1), method="magic")
     with pytest.raises(ValueError, match="rules must name Conv and Gemm nodes of the network, not 'z'"):
         ternarize(blob_network(False), x, labels, Settings(epochs=1), rules={"z": TernaryRule()})
+
+
+def test_projection_is_the_nearest_ternary_array_of_as_many_zeros():
+    rng = np.random.default_rng(7)
+    for _ in range(5):
+        w = rng.standard_normal((1, 6))
+        nearest = min(float(np.sum((w - max(float(t @ w[0]) / (t @ t), 0) * t) ** 2))
+                      for t in map(np.array, product((-1, 0, 1), repeat=6)) if np.count_nonzero(t) == 2)
+        found = TernaryRule(zero_share=2 / 3).project(w)
+        assert np.count_nonzero(found) == 2
+        assert float(np.sum((w - found) ** 2)) == pytest.approx(nearest)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_steps_reach_their_zeros_which_stay_and_keep_the_accuracy(turned):
+    x, labels = blobs()
+    schedule = Schedule(shares=(0.4, 0.6, 0.75), retrain=Settings(epochs=1, rate=5e-3),
+                        settings=AdmmSettings(updates=2, train=Settings(epochs=1, rate=5e-3)))
+    arguments = dict(schedule=schedule, rules={"c": TernaryRule(zero_share=0.5)})
+    net = ternarize_in_steps(blob_network(turned), x, labels, Settings(epochs=8, rate=1e-2), **arguments)
+    # At least: ties at Delta become zero, and weights of a dead input tie.
+    assert zero_shares(net)["c"] == pytest.approx(5 / 9) and 0.75 <= zero_shares(net)["y"] < 0.8
+    assert net.accuracy(x, labels) > 0.9
+    again = ternarize_in_steps(blob_network(turned), x, labels, Settings(epochs=8, rate=1e-2), **arguments)
+    assert all(np.array_equal(net.arrays[name], again.arrays[name]) for name in net.arrays)
+    lower(net)
+    with pytest.raises(ValueError, match="rules must name Conv and Gemm nodes of the network, not 'z'"):
+        ternarize_in_steps(net, x, labels, Settings(epochs=1), rules={"z": TernaryRule()})
