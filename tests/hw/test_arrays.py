@@ -15,6 +15,7 @@ from shiftwork.hw.ternary.vector import BitmapMemory
 from ..golden.networks import CONFIGS, CONV_ONLY, random_input, random_network
 from .kit import monitor, simulate, sink, source
 from .test_engine import Bench
+from .test_engine import Case as EngineCase
 
 TINY = CONFIGS["tiny"]
 DENSE_ONLY = dataclasses.replace(TINY, convolution=False)
@@ -76,6 +77,22 @@ def test_networks(seed, name):
     async def run(ctx):
         await bench.load(ctx, case.words)
         for number, bench.p in enumerate((1, 0.5)):
+            await bench.batch(ctx, case, number)
+
+    bench.run(run)
+
+
+@pytest.mark.parametrize("seed, name", list(enumerate(CASES)))
+def test_cycles(seed, name):
+    """Values and cycles of the golden model of all arrays."""
+    config, arrays, layers = CASES[name]
+    config = dataclasses.replace(config, arrays=arrays)
+    case = EngineCase(config, layers, seed + 10, cycles=600, images=None if layers[0] else 2 * arrays)
+    bench = Bench(config)
+
+    async def run(ctx):
+        await bench.load(ctx, case.words)
+        for number in range(2):
             await bench.batch(ctx, case, number)
 
     bench.run(run)
