@@ -48,7 +48,7 @@ class NotProved(AssertionError):
     """A property was refuted, or could not be proved by induction; the message tells which."""
 
 
-def prove(dut, rules, directory, *, depth=8, bounded=False, timeout=120):
+def prove(dut, rules, directory, *, depth=8, bounded=False, timeout=900):
     """Prove what ``rules`` asserts of ``dut``, with files in ``directory`` (pytest's ``tmp_path``).
 
     Where it is ``bounded``, this is for the first ``depth`` cycles alone, without induction.

@@ -224,13 +224,14 @@ def access(dut, ctx):
 
 @pytest.mark.parametrize("config", [*PRESETS.values(), TernaryConfig(
     lanes=1024, grid_rows=128, grid_columns=8, drain_width=8, scatter_width=64, row_depth=65536, acc_width=32,
-    scale_width=16)])
+    scale_width=16), TernaryConfig(arrays=3)])
 def test_registers(config):
     c = config
     expected = [
         0x31545753, 1 | c.fingerprint << 8, c.lanes | c.grid_rows << 16 | c.grid_columns << 24,
         c.drain_width | c.scatter_width << 8 | c.acc_width << 16 | c.scale_width << 24,
-        0, 0xA591, 0, 0, 0, c.row_depth, c.weight_depth, c.table_depth, c.vector_depth]
+        0, 0xA591, 0, 0, 0, c.row_depth, c.weight_depth, c.table_depth, c.vector_depth,
+        c.arrays]
     dut = TernaryTop(c, engine=Engine(c))
 
     async def bench(ctx):
