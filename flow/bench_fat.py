@@ -6,15 +6,20 @@ import numpy as np
 from shiftwork.golden.ternary.config import TernaryConfig
 from shiftwork.golden.ternary.layers import ConvLayer, TernaryNetwork
 
+from . import ternary
 from .addition_bench import addition_cycles
 from .bench import at_least, exactly, reported
-from .bench_tools import simulated
+from .bench_tools import accuracy_rows, simulated
+from .datasets import mnist10k
 
 __all__ = ["ENTRIES", "layer"]
 
 OURS = TernaryConfig(bit_serial=True, grid_rows=8, grid_columns=8, row_depth=1024, weight_depth=1024,
                      transposed=False)
 """64 columns, an image of 16 x 16 pixels on them, four positions a column."""
+
+TRAINED = TernaryConfig(bit_serial=True, row_depth=2048, weight_depth=1024)
+"""64 columns for four images of 28 x 28 pixels, fully connected layers too."""
 
 SHAPE = (64, 16, 16)   #: of the layer's input
 FILTERS = 64
@@ -49,27 +54,45 @@ def layer(percent, filters, channels, rng):
         pads=(1, 1, 1, 1))
 
 
-def _layer_rows(percent, bench):
-    """Cycles of a layer of ResNet-18 (3x3, 64 to 64 channels), on a map of 16 x 16 pixels."""
-    rng = np.random.default_rng(percent)
-    integer = TernaryNetwork(input_shape=SHAPE, input_scale=1.0, output_scale=1.0,
-                             layers=(layer(percent, FILTERS, SHAPE[0], rng),))
-    x = rng.integers(0, 256, (1, *SHAPE))
+def _speedup(bench, name, config, integer, x, bound):
+    """Cycles of the first batch on the baseline and on our machine, both compiled RTL equal to golden."""
     rows, different = {}, 0
-    for name, config in (("baseline", replace(OURS, carry_write_back=True, skip_zeros=False)),
-                         ("ours", OURS)):
-        _, rows[name], wrong = simulated(bench, f"{name}, {percent} % zeros", config, integer, x)
+    for which, made in (("baseline", replace(config, carry_write_back=True, skip_zeros=False)),
+                        ("ours", config)):
+        _, rows[which], wrong = simulated(bench, f"{name}, {which}", made, integer, x)
         different += wrong
-    name, cycles = f"fat/layer@{percent}", {which: int(row.run_cycles[0]) for which, row in rows.items()}
-    yield at_least(name, "x fewer cycles", cycles["baseline"] / cycles["ours"], BOUNDS[percent])
+    cycles = {which: int(row.run_cycles[0]) for which, row in rows.items()}
+    yield at_least(name, "x fewer cycles", cycles["baseline"] / cycles["ours"], bound)
     for which, row in rows.items():
         yield reported(f"{name}-{which}", "cycles", cycles[which])
         yield reported(f"{name}-{which}-load", "cycles", int(row.load_cycles[0]))
     yield exactly(f"{name}-different", "values and cycles", different, 0)
 
 
+def _layer_rows(percent, bench):
+    """Cycles of a layer of ResNet-18 (3x3, 64 to 64 channels), on a map of 16 x 16 pixels."""
+    rng = np.random.default_rng(percent)
+    integer = TernaryNetwork(input_shape=SHAPE, input_scale=1.0, output_scale=1.0,
+                             layers=(layer(percent, FILTERS, SHAPE[0], rng),))
+    x = rng.integers(0, 256, (1, *SHAPE))
+    yield from _speedup(bench, f"fat/layer@{percent}", OURS, integer, x, BOUNDS[percent])
+
+
+def trained(bench):
+    """The same of a whole network, trained and pruned to ternary by ADMM, on one batch of mnist10k."""
+    from .recipes import train_mnist_sparse
+
+    data = mnist10k()
+    bench.note("training")
+    found = train_mnist_sparse(0)
+    x = ternary.quantize(ternary.encode(found.integer, TRAINED), data.test_x)
+    yield from _speedup(bench, "fat/trained", TRAINED, found.integer, x[:TRAINED.batch], 9)
+    yield from accuracy_rows("fat/trained", found, x, data.test_y, 80)
+
+
 def _at(percent):
     return lambda bench: _layer_rows(percent, bench)
 
 
-ENTRIES = {"fat/addition": addition} | {f"fat/layer@{percent}": _at(percent) for percent in BOUNDS}
+ENTRIES = {"fat/addition": addition} | {f"fat/layer@{percent}": _at(percent) for percent in BOUNDS} | {
+    "fat/trained": trained}

@@ -6,7 +6,7 @@ from shiftwork.golden.ternary.layers import ConvLayer, DenseLayer, TernaryNetwor
 
 from . import bench_fat, bench_purify, ternary
 from .bench import at_least, at_most, exactly, reported
-from .bench_tools import simulated, synthesis, trained_digits, used
+from .bench_tools import accuracy_rows, simulated, synthesis, trained_digits, used
 from .datasets import digits, mnist10k
 from .sacu_bench import dot_cycles
 
@@ -153,23 +153,14 @@ def accuracy_digits(bench):
 
 def accuracy_mnist(bench):
     """28x28 digits: accuracy, zeros, and 200 images through the compiled RTL."""
-    from shiftwork.golden.ternary.model import forward
-
     from .recipes import train_mnist
 
     data = mnist10k()
     bench.note("training")
     trained = train_mnist(0)
-    config = MNIST_CONFIG
-    x = ternary.quantize(ternary.encode(trained.integer, config), data.test_x)
-    *_, different = simulated(bench, "mnist", config, trained.integer, x[:200])
-    said = 100 * float(np.mean(forward(trained.integer, x).argmax(axis=1) == data.test_y))
-    weights = sum(layer.weights.size for layer in trained.integer.layers)
-    zeros = 100 * (1 - sum(np.count_nonzero(layer.weights) for layer in trained.integer.layers) / weights)
-    yield at_least("mnist/accuracy-float", "percent", 100 * trained.accuracy, 98)
-    yield at_most("mnist/accuracy-lost", "points", 100 * trained.accuracy - said, 1.0)
-    yield at_most("mnist/weights", "weights", int(weights), 100_000)
-    yield at_least("mnist/zeros", "percent", zeros, 70)
+    x = ternary.quantize(ternary.encode(trained.integer, MNIST_CONFIG), data.test_x)
+    *_, different = simulated(bench, "mnist", MNIST_CONFIG, trained.integer, x[:200])
+    yield from accuracy_rows("mnist", trained, x, data.test_y, 70)
     yield exactly("mnist/different", "logits and cycles, of 200 images", different, 0)
 
 

@@ -4,8 +4,9 @@ import numpy as np
 
 from . import build as folders
 from . import ternary
+from .bench import at_least, at_most
 
-__all__ = ["simulated", "synthesis", "trained_digits", "used"]
+__all__ = ["accuracy_rows", "simulated", "synthesis", "trained_digits", "used"]
 
 SEEDS = (1, 2, 3)
 
@@ -52,3 +53,20 @@ def simulated(bench, name, config, integer, x):
     expected = ternary.golden(program, x)
     parts = ("values", "load_cycles", "run_cycles")
     return program, found, sum(_different(getattr(found, part), getattr(expected, part)) for part in parts)
+
+
+def accuracy_rows(name, trained, x, labels, zeros):
+    """Rows of a trained network of at most 100,000 weights, at least ``zeros`` percent of them 0.
+
+    ``x`` are the held-out images in integers; what the golden model says of them the hardware says, too.
+    """
+    from shiftwork.golden.ternary.model import forward
+
+    integer = trained.integer
+    said = 100 * float(np.mean(forward(integer, x).argmax(axis=1) == labels))
+    weights = sum(layer.weights.size for layer in integer.layers)
+    kept = sum(np.count_nonzero(layer.weights) for layer in integer.layers)
+    yield at_least(f"{name}/accuracy-float", "percent", 100 * trained.accuracy, 98)
+    yield at_most(f"{name}/accuracy-lost", "points", 100 * trained.accuracy - said, 1.0)
+    yield at_most(f"{name}/weights", "weights", int(weights), 100_000)
+    yield at_least(f"{name}/zeros", "percent", 100 * (1 - kept / weights), zeros)

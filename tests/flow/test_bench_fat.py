@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from shiftwork.flow import bench_fat, bench_tools
+from shiftwork.flow import bench_fat, bench_tools, recipes
 from shiftwork.flow.addition_bench import addition_cycles
 from shiftwork.flow.bench import Bench
 from shiftwork.flow.bench_fat import ENTRIES, layer
+from shiftwork.flow.datasets import Dataset
+from shiftwork.flow.recipes import Trained
 from shiftwork.golden.ternary.config import PRESETS
 
 SERIAL = replace(PRESETS["tiny"], bit_serial=True, row_depth=32)
+SERIAL_ALL = replace(PRESETS["tiny"], bit_serial=True)
 
 
 def test_additions():
@@ -38,6 +41,24 @@ def test_share_of_zeros(percent, zeros):
     """Never more than asked for: that would be to the faster engine's advantage."""
     weights = layer(percent, 8, 8, np.random.default_rng(0)).weights
     assert weights.shape == (8, 8, 3, 3) and np.count_nonzero(weights == 0) == zeros
+
+
+def test_rows_of_a_trained_network(monkeypatch, tmp_path):
+    """A small network of random weights, with golden for the compiled RTL, on images of noise."""
+    monkeypatch.setattr(bench_fat, "TRAINED", SERIAL_ALL)
+    integer = bench_tools.ternary.selftest(SERIAL_ALL)
+    images = np.random.default_rng(0).random((5, *integer.input_shape))
+    data = Dataset("noise", images, None, images, np.zeros(5, np.int64))
+    network = Trained(network=None, accuracy=0.5, ternary=None, ternary_accuracy=0.5, integer=integer)
+    monkeypatch.setattr(bench_fat, "mnist10k", lambda: data)
+    monkeypatch.setattr(recipes, "train_mnist_sparse", lambda seed: network)
+    monkeypatch.setattr(bench_tools.ternary, "simulate",
+                        lambda program, x, *rest, **more: bench_tools.ternary.golden(program, x))
+    found = {row.name: row for row in ENTRIES["fat/trained"](Bench(tmp_path))}
+    assert found["fat/trained"].value > 1.5 and found["fat/trained-different"].ok
+    assert found["fat/trained/accuracy-float"].value == 50 and not found["fat/trained/accuracy-float"].ok
+    assert found["fat/trained/zeros"].must == ">= 80" and 0 < found["fat/trained/zeros"].value < 80
+    assert found["fat/trained/weights"].value == sum(layer.weights.size for layer in integer.layers)
 
 
 def test_rows_of_a_layer(monkeypatch, tmp_path):
