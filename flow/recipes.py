@@ -11,8 +11,7 @@ from shiftwork.golden.ternary.layers import TernaryNetwork
 
 from .datasets import digits, mnist10k
 
-__all__ = ["Trained", "convolutional", "train_digits", "train_mnist",
-           "train_mnist_sparse"]
+__all__ = ["Trained", "convolutional", "train_digits", "train_mnist", "train_mnist_sparse"]
 
 
 @dataclass(frozen=True)

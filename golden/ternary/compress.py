@@ -87,6 +87,11 @@ def _keep_zeros(mask):
     return project
 
 
+def _check_names(rules, nodes):
+    for name in rules.keys() - {node.name for node in nodes}:
+        raise ValueError(f"rules must name Conv and Gemm nodes of the network, not {name!r}")
+
+
 def _masked(nodes, masks):
     """Projections that keep the zeros of ``masks``, of each node's weights."""
     found = {}
@@ -118,8 +123,7 @@ def ternarize(network, x, labels, settings, *, rule=None, rules=None, method="st
         raise ValueError(f"method must be 'straight-through' or 'admm', not {method!r}")
     nodes = weighted(network)
     rules = {**{node.name: rule or TernaryRule() for node in nodes}, **(rules or {})}
-    for name in rules.keys() - {node.name for node in nodes}:
-        raise ValueError(f"rules must name Conv and Gemm nodes of the network, not {name!r}")
+    _check_names(rules, nodes)
     project = {node.inputs[1]: _on_filters(rules[node.name].project, node) for node in nodes}
     masks = {}
     if method == "admm":
@@ -139,8 +143,7 @@ def ternarize_in_steps(network, x, labels, settings, *, schedule=None, rules=Non
     stay; signs, alpha, biases and batch normalization are trained. Returns and raises as ``ternarize``.
     """
     schedule, rules, nodes, masks = schedule or Schedule(), rules or {}, weighted(network), None
-    for name in rules.keys() - {node.name for node in nodes}:
-        raise ValueError(f"rules must name Conv and Gemm nodes of the network, not {name!r}")
+    _check_names(rules, nodes)
     for number, (share, rho) in enumerate(zip(schedule.shares, schedule.rhos, strict=True)):
         rule = TernaryRule(zero_share=share)
         project = {node.inputs[1]: _on_filters(rules.get(node.name, rule).project, node) for node in nodes}

@@ -7,7 +7,12 @@ from amaranth.lib.wiring import In, Out
 from ..common.pool import MaxPool
 from ..common.requantize import Requantizer
 
-__all__ = ["Drain"]
+__all__ = ["Drain", "scaled_latency"]
+
+
+def scaled_latency(config):
+    """Cycles from selecting lanes to their scaled results: the column array's output, and scaling."""
+    return (2 if config.bit_serial else 1) + Requantizer.latency
 
 
 class Drain(wiring.Component):
@@ -29,9 +34,7 @@ class Drain(wiring.Component):
 
     def __init__(self, config):
         self._config = config
-        array_latency = 2 if config.bit_serial else 1   # from selecting to ``result``
-        #: ``array_latency``, scaling, packing, pooling
-        self.latency = array_latency + Requantizer.latency + 1 + MaxPool.latency
+        self.latency = scaled_latency(config) + 1 + MaxPool.latency   # packing, pooling
         super().__init__({
             "dense": In(1), "low": In(signed(16)), "high": In(signed(16)),
             "result": In(data.ArrayLayout(signed(config.acc_width), config.drain_width)),

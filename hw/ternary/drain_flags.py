@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..common.pool import MaxPool
-from ..common.requantize import Requantizer
+from .drain import scaled_latency
 
 __all__ = ["DrainFlags"]
 
@@ -27,7 +27,6 @@ class DrainFlags(wiring.Component):
 
     def __init__(self, config):
         self._config = config
-        self._packing = (2 if config.bit_serial else 1) + Requantizer.latency
         super().__init__({
             "dense": In(1), "valid": In(1), "select": In(range(config.drain_cycles)),
             "lane": In(range(max(2, config.drain_width))), "masked": In(config.drain_width),
@@ -48,7 +47,7 @@ class DrainFlags(wiring.Component):
         m.d.comb += flags.eq(Cat(self.masked, self.lane, self.select, self.first, self.last, self.ends,
                                  self.layer_ends))
         valid = self.valid
-        for n in range(self._packing):
+        for n in range(scaled_latency(config)):
             register = Signal.like(flags, name=f"flags{n}", reset_less=True)
             mark = Signal(name=f"valid{n}")
             m.d.sync += [register.eq(flags), mark.eq(valid)]
