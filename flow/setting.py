@@ -53,7 +53,9 @@ def keys(config):
     """The `Key` of each field of the dataclass instance ``config``, in its order."""
     meanings = dict(
         match.groups()
-        for line in inspect.getsource(type(config)).splitlines()
+        for part in type(config).__mro__
+        if dataclasses.is_dataclass(part)
+        for line in inspect.getsource(part).splitlines()
         if (match := _COMMENT.match(line))
     )
     return [

@@ -1,0 +1,1 @@
+"""The SmartExchange engine: sparse power-of-two coefficients times a small basis."""

@@ -1,0 +1,1 @@
+"""The SmartExchange engine: shift-add columns and the basis combination."""
