@@ -78,7 +78,7 @@ class TernaryConfig(ArrayConfig):
     @property
     def scatter_step(self):
         """Cycles of one scatter operation."""
-        return self.activation_width if self.bit_serial else 1
+        return self.activation_width if self.bit_serial else super().scatter_step
 
     @property
     def fingerprint(self):

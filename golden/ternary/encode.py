@@ -5,9 +5,9 @@ import enum
 import numpy as np
 
 from ..common.intervals import signed_width
+from ..common.lanes import to_lanes
 from .check import EncodeError, check_network
 from .descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
-from .lanes import to_lanes
 from .layers import MIN_SHIFT, ConvLayer
 from .plan import alternate, plan_convolutions, together
 from .program import Memory, Program, Section

@@ -4,25 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..common.activations import input_range, output_range
+
 __all__ = ["ConvLayer", "DenseLayer", "TernaryNetwork", "input_range", "output_range", "MIN_SHIFT",
            "MAX_SHIFT"]
 
 MIN_SHIFT = 8
 MAX_SHIFT = 23
-
-
-def input_range(signed, bits):
-    """Least and greatest activation that a layer of such inputs reads:
-
-    -2 ** (bits - 1) .. 2 ** (bits - 1) - 1 where ``signed``, else 0 .. 2 ** bits - 1
-    """
-    return (-1 << bits - 1, (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-
-
-def output_range(signed, bits):
-    """Least and greatest output of a layer whose reader has such inputs: `input_range`, at most 32767."""
-    low, high = input_range(signed, bits)
-    return low, min(high, 32767)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..common.lanes import from_lanes, to_lanes
 from .config import TernaryConfig
-from .lanes import from_lanes, to_lanes
 from .layers import input_range
 
 __all__ = ["MAGIC", "VERSION", "ErrorCode", "ProgramError", "Memory", "Section", "Program"]
