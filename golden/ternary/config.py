@@ -4,6 +4,8 @@ import zlib
 from dataclasses import dataclass
 
 from ..common.array_config import ArrayConfig
+from ..common.scales import ScaleFormat
+from .layers import MIN_SHIFT
 
 __all__ = ["TernaryConfig", "PRESETS", "CHUNK", "SNAPSHOT_ROWS"]
 
@@ -61,6 +63,11 @@ class TernaryConfig(ArrayConfig):
     def table_width(self):
         """Bits of a table word: bias, mantissa and 4 bits of shift."""
         return self.acc_width + self.scale_width + 4
+
+    @property
+    def scales(self):
+        """ScaleFormat of the table's entries."""
+        return ScaleFormat(self.acc_width, self.scale_width, MIN_SHIFT)
 
     @property
     def count_bits(self):

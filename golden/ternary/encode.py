@@ -8,7 +8,7 @@ from ..common.intervals import signed_width
 from ..common.lanes import to_lanes
 from .check import EncodeError, check_network
 from .descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
-from .layers import MIN_SHIFT, ConvLayer
+from .layers import ConvLayer
 from .plan import alternate, plan_convolutions, together
 from .program import Memory, Program, Section
 
@@ -50,13 +50,6 @@ def _dense_bits(weights, lanes):
     full[:outputs] = weights
     words = full.reshape(passes, lanes, inputs).transpose(0, 2, 1).reshape(-1, lanes)
     return np.concatenate([words != 0, words < 0], axis=1)
-
-
-def _scales(layer, config):
-    """Table words of the scale entries."""
-    at_scale, at_shift = config.acc_width, config.acc_width + config.scale_width
-    return [int(b) & (1 << at_scale) - 1 | int(s) << at_scale | int(t) - MIN_SHIFT << at_shift
-            for b, s, t in zip(layer.bias, layer.scale, layer.shift, strict=True)]
 
 
 def _activation_bits(signed, low, high):
@@ -197,7 +190,7 @@ class _Encoder:
                       param_base=self.param_base + len(self.scales), **self._destination(n))
         self.bits.append(bits)
         self.weight_words += len(bits)
-        self.scales += _scales(layer, self.config)
+        self.scales += self.config.scales.words(layer)
         return fields
 
     def _metadata(self):

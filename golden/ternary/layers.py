@@ -1,6 +1,7 @@
 """The integer network: what compression yields, what the program encodes, what the model computes."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -36,6 +37,23 @@ class ConvLayer:
     pool: tuple[int, int] = (1, 1)         #: window of max pooling, (1, 1) for none
     pool_stride: tuple[int, int] = (1, 1)
 
+    convolution: ClassVar[bool] = True
+
+    @property
+    def filters(self):
+        """M."""
+        return len(self.weights)
+
+    @property
+    def channels(self):
+        """C."""
+        return self.weights.shape[1]
+
+    @property
+    def kernel(self):
+        """R, S."""
+        return self.weights.shape[2:]
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenseLayer:
@@ -52,6 +70,18 @@ class DenseLayer:
     low: int
     high: int
     input_signed: bool
+
+    convolution: ClassVar[bool] = False
+
+    @property
+    def filters(self):
+        """M."""
+        return len(self.weights)
+
+    @property
+    def inputs(self):
+        """K."""
+        return self.weights.shape[1]
 
 
 @dataclass(frozen=True, kw_only=True)
