@@ -1,28 +1,17 @@
 """The integer network: what compression yields, what the program encodes, what the model computes."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+
+from ..common.activations import input_range, output_range
 
 __all__ = ["ConvLayer", "DenseLayer", "TernaryNetwork", "input_range", "output_range", "MIN_SHIFT",
            "MAX_SHIFT"]
 
 MIN_SHIFT = 8
 MAX_SHIFT = 23
-
-
-def input_range(signed, bits):
-    """Least and greatest activation that a layer of such inputs reads:
-
-    -2 ** (bits - 1) .. 2 ** (bits - 1) - 1 where ``signed``, else 0 .. 2 ** bits - 1
-    """
-    return (-1 << bits - 1, (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-
-
-def output_range(signed, bits):
-    """Least and greatest output of a layer whose reader has such inputs: `input_range`, at most 32767."""
-    low, high = input_range(signed, bits)
-    return low, min(high, 32767)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +37,23 @@ class ConvLayer:
     pool: tuple[int, int] = (1, 1)         #: window of max pooling, (1, 1) for none
     pool_stride: tuple[int, int] = (1, 1)
 
+    convolution: ClassVar[bool] = True
+
+    @property
+    def filters(self):
+        """M."""
+        return len(self.weights)
+
+    @property
+    def channels(self):
+        """C."""
+        return self.weights.shape[1]
+
+    @property
+    def kernel(self):
+        """R, S."""
+        return self.weights.shape[2:]
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenseLayer:
@@ -64,6 +70,18 @@ class DenseLayer:
     low: int
     high: int
     input_signed: bool
+
+    convolution: ClassVar[bool] = False
+
+    @property
+    def filters(self):
+        """M."""
+        return len(self.weights)
+
+    @property
+    def inputs(self):
+        """K."""
+        return self.weights.shape[1]
 
 
 @dataclass(frozen=True, kw_only=True)
