@@ -5,10 +5,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..common.column import ColumnArray
+from ..common.drain import Drain
+from ..common.row_mover import RowMover
 from ..common.stream import Queue, packet
-from .drain import Drain
 from .layouts import unit_fields, unit_strobes
-from .row_mover import RowMover
 from .serial_array import SerialColumnArray
 from .vector import VectorMemory
 

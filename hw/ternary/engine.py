@@ -10,17 +10,17 @@ from amaranth.lib.wiring import In, Out
 
 from ...golden.ternary.program import ErrorCode
 from ..common.column import ColumnArray
+from ..common.destination import Destinations, InputReader
+from ..common.drain_flags import DrainFlags
+from ..common.loader import ProgramLoader
+from ..common.merger import Merger
+from ..common.sequencer import Sequencer
 from ..common.stream import packet
 from .array_unit import ArrayUnit
-from .destination import Destinations, InputReader
 from .drain_control import DrainControl
-from .drain_flags import DrainFlags
 from .fetcher import Fetcher
 from .layouts import Kind, Widths, item_layout, unit_fields, unit_strobes
-from .loader import ProgramLoader
-from .merger import Merger
 from .sacu import SparseAdditionControl
-from .sequencer import Sequencer
 from .vector import BitmapMemory
 
 __all__ = ["TernaryEngine"]

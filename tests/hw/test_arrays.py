@@ -9,7 +9,7 @@ import pytest
 from shiftwork.golden.ternary.encode import EncodeError, Order, encode
 from shiftwork.golden.ternary.interpreter import Machine
 from shiftwork.golden.ternary.program import ErrorCode, Program
-from shiftwork.hw.ternary.merger import Merger
+from shiftwork.hw.common.merger import Merger
 from shiftwork.hw.ternary.vector import BitmapMemory
 
 from ..golden.networks import CONFIGS, CONV_ONLY, random_input, random_network

@@ -12,7 +12,7 @@ from shiftwork.golden.ternary.encode import EncodeError, Order, encode
 from shiftwork.golden.ternary.interpreter import Machine
 from shiftwork.golden.ternary.program import ErrorCode, Program
 from shiftwork.hw.common.column import ColumnArray
-from shiftwork.hw.ternary.drain import Drain
+from shiftwork.hw.common.drain import Drain
 from shiftwork.hw.ternary.drain_control import DrainControl
 from shiftwork.hw.ternary.engine import TernaryEngine
 from shiftwork.hw.ternary.layouts import DESCRIPTOR

@@ -7,7 +7,7 @@ import pytest
 from amaranth.hdl import ResetInserter, Signal
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 from shiftwork.golden.ternary.program import ErrorCode
-from shiftwork.hw.ternary.loader import ProgramLoader
+from shiftwork.hw.common.loader import ProgramLoader
 
 from .kit import monitor, simulate, source
 

@@ -10,9 +10,9 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
+from shiftwork.hw.common.row_mover import RowMover
+from shiftwork.hw.common.scatter import Scatter
 from shiftwork.hw.ternary.layouts import DESCRIPTOR, Kind
-from shiftwork.hw.ternary.row_mover import RowMover
-from shiftwork.hw.ternary.scatter import Scatter
 
 from .kit import simulate
 

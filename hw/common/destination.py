@@ -5,9 +5,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from ..common.stream import packet
-from .layouts import DESCRIPTOR, Destination, operation_layout
+from ..ternary.layouts import DESCRIPTOR, Destination, operation_layout
 from .scatter import Scatter
+from .stream import packet
 
 __all__ = ["InputReader", "Destinations"]
 

@@ -4,8 +4,8 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..common.nest import Nest
-from .layouts import DESCRIPTOR, Widths
+from ..ternary.layouts import DESCRIPTOR, Widths
+from .nest import Nest
 from .window_walk import WindowWalk
 
 __all__ = ["ScatterControl"]

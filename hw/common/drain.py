@@ -4,8 +4,8 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..common.pool import MaxPool
-from ..common.requantize import Requantizer
+from .pool import MaxPool
+from .requantize import Requantizer
 
 __all__ = ["Drain", "scaled_latency"]
 

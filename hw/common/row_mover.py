@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from .layouts import Widths, operation_layout
+from ..ternary.layouts import Widths, operation_layout
 from .row_buffer import RowBuffer
 
 __all__ = ["RowMover"]

@@ -5,7 +5,7 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..common.axi import AxiLite, bus_members
+from .axi import AxiLite, bus_members
 from .loader import MAGIC, VERSION
 
 __all__ = ["TernaryTop", "emit"]
@@ -35,7 +35,7 @@ class TernaryTop(wiring.Component):
     def __init__(self, config, *, engine=None):
         if engine is None:
             # Only here, so that the buses can be tested with any engine.
-            from .engine import TernaryEngine
+            from ..ternary.engine import TernaryEngine
             engine = TernaryEngine(config)
         self.config = config
         self.engine = engine

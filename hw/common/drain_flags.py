@@ -4,8 +4,8 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..common.pool import MaxPool
 from .drain import scaled_latency
+from .pool import MaxPool
 
 __all__ = ["DrainFlags"]
 

@@ -5,7 +5,7 @@ from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...golden.ternary.program import ErrorCode
-from ..common.stream import packet
+from .stream import packet
 
 __all__ = ["MAGIC", "VERSION", "ProgramLoader"]
 

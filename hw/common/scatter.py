@@ -4,7 +4,7 @@ from amaranth import Array, Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .layouts import DESCRIPTOR, operation_layout
+from ..ternary.layouts import DESCRIPTOR, operation_layout
 from .scatter_control import ScatterControl
 
 __all__ = ["Scatter"]

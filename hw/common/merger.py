@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from ..common.stream import Queue, packet
+from .stream import Queue, packet
 
 __all__ = ["Merger"]
 

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .layouts import DESCRIPTOR, Kind, Widths
+from ..ternary.layouts import DESCRIPTOR, Kind, Widths
 
 __all__ = ["Sequencer"]
 
