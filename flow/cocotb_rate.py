@@ -7,7 +7,7 @@ from . import ternary
 __all__ = ["cycles_per_second", "simulated_ns"]
 
 PERIOD_NS = 10
-"""Of the clock of `shiftwork.sim.ternary`."""
+"""Of the clock of `shiftwork.sim.engine_tests`."""
 
 
 def simulated_ns(case):

@@ -1,4 +1,4 @@
-"""What the cocotb tests of the ternary engine share: the job, bus models on its ports, malformed programs."""
+"""What the cocotb tests of an engine share: the job, bus models on its ports, malformed programs."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp, AxiStreamBus, AxiStreamSink, AxiStreamSource
-from shiftwork.golden.ternary.program import ErrorCode
+from shiftwork.golden.common.program import ErrorCode
 
 from .verify import JOB_VARIABLE
 
@@ -192,11 +192,11 @@ def malformed_programs(good):
     broken = good.copy()
     broken[-1] ^= np.uint32(1 << 31)
     return [
-        ("magic", ErrorCode.MAGIC, _changed(good, 0, 0x32545753)),
+        ("magic", ErrorCode.MAGIC, _changed(good, 0, int(good[0]) ^ 3 << 24)),
         ("magic, one word", ErrorCode.MAGIC, np.zeros(1, np.uint32)),
         ("version", ErrorCode.VERSION, _changed(good, 1, 2, 0xFF)),
         ("fingerprint", ErrorCode.GEOMETRY, _changed(good, 1, int(good[1]) ^ 1 << 31)),
-        ("unknown memory", ErrorCode.ADDRESS, _changed(good, 3, 3, 0xFF)),
+        ("unknown memory", ErrorCode.ADDRESS, _changed(good, 3, 9, 0xFF)),
         ("memory zero", ErrorCode.ADDRESS, _changed(good, 3, 0, 0xFF)),
         ("first address", ErrorCode.ADDRESS, _changed(good, 3, 0xFFFFFF << 8, 0xFFFFFF00)),
         ("number of words", ErrorCode.ADDRESS, _changed(good, 4, 0xFFFFFFFF)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from shiftwork.golden.ternary.program import ErrorCode
+from shiftwork.golden.common.program import ErrorCode
 
 from .tools import ToolError, cxx_compiler, cxxrtl_include, run_compiler, run_yosys
 
@@ -50,7 +50,7 @@ class Output:
 
 
 class CompiledSimulator:
-    """Simulates the Verilog of a ternary engine, half a million cycles per second of one with 64 lanes.
+    """Simulates the Verilog of an engine, half a million cycles per second of a ternary one with 64 lanes.
 
     Compiling takes seconds, so what it yields stays in ``build_dir``, under a hash of everything that it came
     from, and is used again.

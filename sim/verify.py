@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-from shiftwork.golden.ternary.config import TernaryConfig
-from shiftwork.golden.ternary.program import MAGIC, VERSION
 
 from .compiled import CompiledSimulator
+from .engines import engine_of
 from .runner import run_cocotb
 
-__all__ = ["JOB_VARIABLE", "registers", "verify", "write_job"]
+__all__ = ["JOB_VARIABLE", "verify", "write_job"]
 
 JOB_VARIABLE = "SHIFTWORK_JOB"
 """Environment variable with the path of the bench's job."""
@@ -22,9 +21,9 @@ def verify(verilog, config, program, inputs, expected, folder, simulator=None, *
     Parameters
     ----------
     verilog : str
-        The engine, module ``shiftwork_ternary``.
-    config : TernaryConfig
-        What it was made for.
+        The engine, a module of the name that `engines` says.
+    config : ArrayConfig
+        What it was made for: TernaryConfig, or another engine's.
     program : uint32 (words,)
         The packet of the program stream.
     inputs : uint8 (batches, beats, drain_width), uint16 for activations of 16 bits
@@ -35,8 +34,8 @@ def verify(verilog, config, program, inputs, expected, folder, simulator=None, *
         For all files; made where it does not exist.
     simulator : str, optional
         "compiled" runs the batches, and a few of them once more with stalls; "verilator", "icarus", or None
-        for the first of these that is there, runs all of `shiftwork.sim.ternary`: stalls, resets, malformed
-        programs and packets, registers.
+        for the first of these that is there, runs all of `shiftwork.sim.engine_tests`: stalls, resets,
+        malformed programs and packets, registers.
     load_cycles, run_cycles : integers (batches,), optional
         What the cycle registers must say after each batch without stalls.
     tests : list of str, optional
@@ -52,31 +51,15 @@ def verify(verilog, config, program, inputs, expected, folder, simulator=None, *
     found = {"simulator": simulator, "batches": len(job["inputs"]), "values": job["expected"].size}
     folder = Path(folder)
     if simulator == "compiled":
-        return found | _verify_compiled(verilog, job, folder, seed, progress)
+        return found | _verify_compiled(verilog, engine_of(config).top, job, folder, seed, progress)
     path = write_job(folder / "job.npz", job)
-    passed = run_cocotb(verilog, "shiftwork_ternary", "shiftwork.sim.ternary", folder, simulator,
+    passed = run_cocotb(verilog, engine_of(config).top, "shiftwork.sim.engine_tests", folder, simulator,
                         {JOB_VARIABLE: str(path)}, seed, tests)
     return found | {"tests": passed}
 
 
-def registers(config):
-    """Addresses of the constant registers, and their values, uint32 (2, count)."""
-    return np.array([
-        (0x00, MAGIC),
-        (0x04, VERSION | config.fingerprint << 8),
-        (0x08, config.lanes | config.grid_rows << 16 | config.grid_columns << 24),
-        (0x0C, config.drain_width | config.scatter_width << 8 | config.acc_width << 16
-         | config.scale_width << 24),
-        (0x24, config.row_depth),
-        (0x28, config.weight_depth),
-        (0x2C, config.table_depth),
-        (0x30, config.vector_depth),
-        (0x34, config.arrays),
-    ], np.uint32).T
-
-
 def write_job(path, job):
-    """Writes the job of `shiftwork.sim.ternary`; its absolute path."""
+    """Writes the job of `shiftwork.sim.engine_tests`; its absolute path."""
     path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as file:
@@ -85,8 +68,7 @@ def write_job(path, job):
 
 
 def _job(config, program, inputs, expected, load_cycles, run_cycles):
-    if not isinstance(config, TernaryConfig):
-        raise ValueError(f"Configuration must be a TernaryConfig, not {config!r}")
+    registers = engine_of(config).registers(config)
     inputs, expected = np.asarray(inputs), np.asarray(expected)
     if inputs.ndim != 3 or inputs.shape[2] != config.drain_width or not inputs.size:
         raise ValueError(f"Inputs must have shape (batches, beats, {config.drain_width}), not {inputs.shape}")
@@ -98,15 +80,15 @@ def _job(config, program, inputs, expected, load_cycles, run_cycles):
                          f"not {expected.min()} .. {expected.max()}")
     job = {"program": np.asarray(program, np.uint32),
            "inputs": inputs.astype(f"<u{config.activation_width // 8}"),
-           "expected": expected.astype(np.int16), "registers": registers(config)}
+           "expected": expected.astype(np.int16), "registers": registers}
     for name, cycles in (("load_cycles", load_cycles), ("run_cycles", run_cycles)):
         if cycles is not None:
             job[name] = np.broadcast_to(np.asarray(cycles, np.int64), len(inputs))
     return job
 
 
-def _verify_compiled(verilog, job, folder, seed, progress):
-    simulator = CompiledSimulator(verilog, folder)
+def _verify_compiled(verilog, top, job, folder, seed, progress):
+    simulator = CompiledSimulator(verilog, folder, top)
     output = simulator.run(job["program"], job["inputs"], progress=progress)
     np.testing.assert_array_equal(output.values, job["expected"], "values of the output stream")
     for name in ("load_cycles", "run_cycles"):

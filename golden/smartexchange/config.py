@@ -71,6 +71,11 @@ class SmartExchangeConfig(ArrayConfig):
                 "out_u_count": 7, "out_v_count": 7}
 
     @property
+    def depths(self):
+        """What the registers DEPTH_ROWS, DEPTH_WEIGHTS, DEPTH_TABLE and DEPTH_VECTOR say."""
+        return self.row_depth, self.item_depth, self.table_depth, self.basis_depth
+
+    @property
     def fingerprint(self):
         """24 bits that a program and an engine must agree on."""
         values = [self.lanes, self.grid_rows, self.grid_columns, self.drain_width, self.scatter_width,

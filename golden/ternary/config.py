@@ -88,6 +88,11 @@ class TernaryConfig(ArrayConfig):
         return self.activation_width if self.bit_serial else super().scatter_step
 
     @property
+    def depths(self):
+        """What the registers DEPTH_ROWS, DEPTH_WEIGHTS, DEPTH_TABLE and DEPTH_VECTOR say."""
+        return self.row_depth, self.weight_depth, self.table_depth, self.vector_depth
+
+    @property
     def fingerprint(self):
         """24 bits that a program and an engine must agree on."""
         values = [self.lanes, self.grid_rows, self.grid_columns, self.drain_width, self.scatter_width,

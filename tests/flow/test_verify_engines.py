@@ -16,7 +16,7 @@ ENGINES = {
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_bench_passes(name, tmp_path):
-    """Batches with and without stalls, resets, bad packets, registers: sim/ternary.py."""
+    """Batches with and without stalls, resets, bad packets, registers: sim/engine_tests.py."""
     config = dataclasses.replace(TINY, **ENGINES[name])
     program = ternary.encode(ternary.selftest(config), config)
     x = ternary.random_input(program, 2 * program.metadata["images"], np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""The cocotb tests of the ternary engine's Verilog, with cocotbext-axi's bus models on every port.
+"""The cocotb tests of an engine's Verilog, with cocotbext-axi's bus models on every port.
 
 They run inside a simulator, on the job that `shiftwork.sim.verify` wrote; see there.
 """
@@ -7,7 +7,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiResp
-from shiftwork.golden.ternary.program import ErrorCode
+from shiftwork.golden.common.program import ErrorCode
 
 from .bench import (
     BATCHES,
