@@ -6,12 +6,7 @@ import numpy as np
 from shiftwork.golden.common.check import conv_shape
 from shiftwork.golden.smartexchange.channels import padded_channels
 from shiftwork.golden.smartexchange.config import PRESETS, SmartExchangeConfig
-from shiftwork.golden.smartexchange.layers import (
-    ConvLayer,
-    DenseLayer,
-    PointLayer,
-    SmartExchangeNetwork,
-)
+from shiftwork.golden.smartexchange.layers import ConvLayer, DenseLayer, PointLayer, SmartExchangeNetwork
 
 from .networks import output_range, random_input
 
@@ -55,8 +50,8 @@ def numbers(rng, filters, rows):
     """Bias, scale and shift that bring sums of ``rows`` rows of coefficients near 8 bits, some saturated."""
     factor = 2.0 ** rng.uniform(-13, -8, filters) / rows ** 0.5
     shift = np.clip(np.floor(np.log2(4095 / factor)).astype(np.int64) - rng.integers(0, 3, filters), 15, 30)
-    return dict(bias=rng.integers(-300_000, 300_000, filters), scale=np.floor(factor * 2.0 ** shift).astype(int),
-                shift=shift)
+    scale = np.floor(factor * 2.0 ** shift).astype(np.int64)
+    return dict(bias=rng.integers(-300_000, 300_000, filters), scale=scale, shift=shift)
 
 
 def _plain(filters, fields):
