@@ -193,7 +193,7 @@ class ArrayProgram:
     def _unpack(self, values):
         images, shape = self.metadata["images"], self.metadata["output_shape"]
         values = np.moveaxis(values, 4, 1).reshape(images, *values.shape[1:4], *values.shape[5:])
-        return np.ascontiguousarray(from_lanes(values, shape[1:]))
+        return np.ascontiguousarray(from_lanes(values, shape[1:] or (1, 1)))
 
     def save(self, path):
         """Writes words, configuration and metadata to the npz file ``path``."""

@@ -7,6 +7,7 @@ import numpy as np
 from ..common.blocks import alternate, together
 from ..common.intervals import signed_width
 from ..common.lanes import to_lanes
+from ..common.parts import pack_descriptors, plain, word_section
 from .check import EncodeError, check_network
 from .descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
 from .layers import ConvLayer
@@ -56,10 +57,6 @@ def _dense_bits(weights, lanes):
 def _activation_bits(signed, low, high):
     """Least number of bits, at least 1, whose range holds low .. high; ``signed``: in two's complement."""
     return signed_width(low, high) if signed else max(1, signed_width(0, high) - 1)
-
-
-def _plain(values):
-    return [int(v) for v in values]
 
 
 class _Encoder:
@@ -190,30 +187,24 @@ class _Encoder:
                 "name": layer.name, "kind": "conv" if n < len(self.plans) else "dense",
                 "outputs": len(layer.weights), "positions": positions, "weights": int(layer.weights.size),
                 "non_zeros": int(np.count_nonzero(layer.weights)), "weight_words": len(self.bits[n])})
-        return {"input_shape": _plain(self.network.input_shape),
+        return {"input_shape": plain(self.network.input_shape),
                 "input_scale": float(self.network.input_scale),
                 "input_signed": bool(self.layers[0].input_signed), "input_bits": int(self.network.input_bits),
-                "input_block": _plain(self.plans[0].input_block) if self.plans else None,
-                "output_shape": _plain(self.shapes[-1]), "output_scale": float(self.network.output_scale),
-                "output_block": _plain(self.plans[-1].block) if len(self.plans) == len(self.layers) else None,
+                "input_block": plain(self.plans[0].input_block) if self.plans else None,
+                "output_shape": plain(self.shapes[-1]), "output_scale": float(self.network.output_scale),
+                "output_block": plain(self.plans[-1].block) if len(self.plans) == len(self.layers) else None,
                 "images": int(self.images), "order": self.order.value, "layers": layers}
 
     def program(self):
-        config, table = self.config, []
-        for name, fields in [("the input", self._input())] + [
-                (f"layer '{layer.name}'", self._layer(n)) for n, layer in enumerate(self.layers)]:
-            try:
-                table += Descriptor(**fields).check_counts(config).to_words()
-            except ValueError as error:
-                raise EncodeError(f"Descriptor of {name}: {error}") from None
-        table += Descriptor(kind=Kind.END).to_words() + self.scales
+        config = self.config
+        table = pack_descriptors(Descriptor, config, [("the input", self._input())] + [
+            (f"layer '{layer.name}'", self._layer(n)) for n, layer in enumerate(self.layers)])
+        table += self.scales
         for what, needed, depth in (("Weight memory", self.weight_words, config.weight_depth),
                                     ("Table", len(table), config.table_depth)):
             if needed > depth:
                 raise EncodeError(f"{what} must have {needed} words, not {depth}")
-        places = np.arange(config.table_width, dtype=np.uint64)
-        table_bits = (np.array(table, np.uint64)[:, None] >> places & 1) != 0
-        return Program(config, (Section.from_bits(Memory.TABLE, 0, table_bits),
+        return Program(config, (word_section(Memory.TABLE, table, config),
                                 Section.from_bits(Memory.WEIGHTS, 0, np.concatenate(self.bits))),
                        self._metadata())
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..common.activations import input_range, output_range
+from ..common.integer_network import IntegerNetwork
 
 __all__ = ["ConvLayer", "DenseLayer", "TernaryNetwork", "input_range", "output_range", "MIN_SHIFT",
            "MAX_SHIFT"]
@@ -85,25 +86,7 @@ class DenseLayer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TernaryNetwork:
-    """Convolutions first, fully connected layers after them; at least one layer.
+class TernaryNetwork(IntegerNetwork):
+    """An IntegerNetwork of ternary layers."""
 
-    ``input_shape`` is (C, H, W), or (K,) where the first layer is fully connected. Inputs are integers of
-    ``input_bits`` bits; a float input x enters as clip(round_half_even(x / input_scale)) in their range. An
-    output integer y stands for y * output_scale. What a layer yields, its ``low`` .. ``high``, must be within
-    what the next one reads, activations of A = ``TernaryConfig.activation_width`` bits: -128 .. 127 or
-    0 .. 255 for A = 8, -32768 .. 32767 or 0 .. 32767 for A = 16. The last layer may use 16 bits in any case.
-
-    The encoder (`check.check_network`) checks all this; `model.forward` checks the inputs alone.
-    """
-
-    input_shape: tuple[int, ...]
-    input_scale: float
-    output_scale: float
     layers: tuple[ConvLayer | DenseLayer, ...]
-    input_bits: int = 8    #: of an activation of the network's input, 1 .. A
-
-    @property
-    def input_range(self):
-        """Least and greatest integer of the network's input."""
-        return input_range(self.layers[0].input_signed, self.input_bits)
