@@ -60,8 +60,9 @@ class LayerShape:
             raise ValueError(f"map and kernel of {self.name} must be 1x1, not {self.rows}x{self.columns} and "
                              f"{self.kernel_rows}x{self.kernel_columns}")
         if min(self.output_rows, self.output_columns) < 1:
-            raise ValueError(f"kernel of {self.name} must fit its map of {self.rows}x{self.columns} and pads, "
-                             f"not be {self.kernel_rows}x{self.kernel_columns}, dilated by {self.dilation}")
+            raise ValueError(f"kernel of {self.name} must fit its map of {self.rows}x{self.columns} and "
+                             f"pads, not be {self.kernel_rows}x{self.kernel_columns}, dilated by "
+                             f"{self.dilation}")
 
     def _along(self, size, kernel, pads):
         return (size + pads - (kernel - 1) * self.dilation - 1) // self.stride + 1

@@ -1,13 +1,14 @@
 """Layers of published networks, derived from each architecture's own rule of blocks and repeats.
 
-Biases and batch normalization are no layers here; ``published`` says how many parameters they add.
+Biases and batch normalization are no layers and not counted.
 """
 
 from math import ceil
 
 from .shapes import Kind, LayerShape
 
-__all__ = ["NETWORKS", "Stack", "efficientnet_b0", "mobilenet_v2", "resnet164", "resnet50", "vgg11", "vgg19"]
+__all__ = ["NETWORKS", "Stack", "deeplab_v3_plus", "efficientnet_b0", "mobilenet_v2", "resnet164", "resnet50",
+           "vgg11", "vgg19"]
 
 
 class Stack:
@@ -63,7 +64,7 @@ def vgg19():
     return tuple(stack.layers)
 
 
-def bottlenecks(stack, blocks, last=4):
+def _bottlenecks(stack, blocks, last=4):
     """Stages (width, repeats, stride, dilation) of bottlenecks 1x1, 3x3 and 1x1 to 4 * width.
 
     The 3x3 of a stage's first block has its stride; 1x1 shortcuts where the map's shape changes. Names start
@@ -83,11 +84,11 @@ def bottlenecks(stack, blocks, last=4):
 
 
 def resnet50():
-    """ResNet50 (arXiv:1512.03385), ImageNet, 224x224, with the stride in the 3x3 as in common use ("v1.5")."""
+    """ResNet50 (arXiv:1512.03385), ImageNet, 224x224; the stride is in the 3x3, as in common use ("v1.5")."""
     stack = Stack(3, 224, 224)
     stack.convolution("conv1", 64, 7, 2)
     stack.pool(2)   # 3x3 with stride 2 and pads: the same size
-    bottlenecks(stack, ((64, 3, 1, 1), (128, 4, 2, 1), (256, 6, 2, 1), (512, 3, 2, 1)))
+    _bottlenecks(stack, ((64, 3, 1, 1), (128, 4, 2, 1), (256, 6, 2, 1), (512, 3, 2, 1)))
     stack.dense("fc", 2048, 1000)
     return tuple(stack.layers)
 
@@ -96,7 +97,7 @@ def resnet164():
     """ResNet164 with pre-activation (arXiv:1603.05027), CIFAR-10, 32x32: 3 stages of 18 bottlenecks."""
     stack = Stack(3, 32, 32)
     stack.convolution("conv1", 16, 3)
-    bottlenecks(stack, ((16, 18, 1, 1), (32, 18, 2, 1), (64, 18, 2, 1)), last=3)
+    _bottlenecks(stack, ((16, 18, 1, 1), (32, 18, 2, 1), (64, 18, 2, 1)), last=3)
     stack.dense("fc", 256, 10)
     return tuple(stack.layers)
 
@@ -123,8 +124,8 @@ def mobilenet_v2():
     """MobileNetV2 of width 1 (arXiv:1801.04381), ImageNet, 224x224."""
     stack = Stack(3, 224, 224)
     stack.convolution("stem", 32, 3, 2)
-    _inverted(stack, ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 32, 3, 2, 3), (6, 64, 4, 2, 3), (6, 96, 3, 1, 3),
-                      (6, 160, 3, 2, 3), (6, 320, 1, 1, 3)), 0)
+    _inverted(stack, ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 32, 3, 2, 3), (6, 64, 4, 2, 3),
+                      (6, 96, 3, 1, 3), (6, 160, 3, 2, 3), (6, 320, 1, 1, 3)), 0)
     stack.convolution("head", 1280)
     stack.dense("fc", 1280, 1000)
     return tuple(stack.layers)
@@ -134,8 +135,8 @@ def efficientnet_b0():
     """EfficientNet-B0 (arXiv:1905.11946), ImageNet, 224x224; squeeze-excite as fully connected layers."""
     stack = Stack(3, 224, 224)
     stack.convolution("stem", 32, 3, 2)
-    _inverted(stack, ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5),
-                      (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)), 0.25)
+    _inverted(stack, ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3),
+                      (6, 112, 3, 1, 5), (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)), 0.25)
     stack.convolution("head", 1280)
     stack.dense("fc", 1280, 1000)
     return tuple(stack.layers)
@@ -153,7 +154,7 @@ def deeplab_v3_plus(classes=11):
     stack.convolution("conv1", 64, 7, 2)
     channels, rows, columns = stack.map
     stack.map = (channels, ceil(rows / 2), ceil(columns / 2))
-    low, _, _, high = bottlenecks(stack, ((64, 3, 1, 1), (128, 4, 2, 1), (256, 6, 2, 1), (512, 3, 1, 2)))
+    low, _, _, high = _bottlenecks(stack, ((64, 3, 1, 1), (128, 4, 2, 1), (256, 6, 2, 1), (512, 3, 1, 2)))
     stack.convolution("pyramid.1", 256, source=high)
     for n, dilation in enumerate((6, 12, 18), 2):
         stack.convolution(f"pyramid.{n}", 256, 3, dilation=dilation, source=high)

@@ -1,6 +1,7 @@
 """What a layer costs on a machine: cycles, bits moved by memory level, energy; and how each is counted.
 
-Tags as in the sources: [T], [D], [M-hi/mid/lo] are those of the papers' facts; [ours] is an assumption of ours.
+Tags of facts in this and the machines' files: [T] read in a text about the paper, [C] in its authors' code,
+[D] derived; [M-mid], [M-lo] from memory, with middle or low confidence; [ours] an assumption of ours.
 """
 
 from dataclasses import astuple, dataclass
@@ -17,11 +18,11 @@ class Setting:
     """What all machines share, so that only their arrays differ: unit energies, memories, bandwidth.
 
     Energies are pJ. Those of DRAM, SRAM (the lesser of 1.36 to 2.45), multiplier and adder are the paper's
-    [M-mid, arith-ok]: 0.124 + 0.019 = 0.143, SRAM 9.5 and DRAM 700 times that. A register costs as much as the
-    adder behind it [ours]; one digit of a bit-serial multiplier is one of the four partial products of a
-    parallel 8-bit Booth multiplier, and one addition [ours]. Buffers are the paper's own [M-mid], given to
-    every machine [ours]: 16 KB x 32 for inputs, 2 KB x 2 x 64 for weights. DRAM delivers 64 bytes a cycle
-    [ours: 64 GB/s at 1 GHz]. Neither leakage nor clock is counted.
+    [M-mid]; they agree with its ratios: 0.124 + 0.019 = 0.143, SRAM 9.5 and DRAM 700 times that [T]. A
+    register costs as much as the adder behind it [ours]; one digit of a bit-serial multiplier is one of the
+    four partial products of a parallel 8-bit Booth multiplier, and one addition [ours]. Buffers are the
+    paper's own [M-mid], given to every machine [ours]: 16 KB x 32 for inputs, 2 KB x 2 x 64 for weights. DRAM
+    delivers 64 bytes a cycle [ours: 64 GB/s at 1 GHz]. Neither leakage nor clock is counted.
     """
 
     dram: float = 100.0         #: for 8 bits
@@ -43,8 +44,8 @@ class Setting:
         """Bits from and to DRAM for a layer whose tensors take ``inputs``, ``weights`` and ``outputs`` bits.
 
         Outputs are written once. Of inputs and weights one is read once, piece by piece as its buffer holds
-        it, and the other once for each piece; the cheaper of the two ways. Groups share nothing. Layers follow
-        one another through DRAM [ours, for all machines], so nothing stays on the chip between them.
+        it, and the other once for each piece; the cheaper of the two ways. Groups share nothing. Layers
+        follow one another through DRAM [ours, for all machines]: nothing stays on the chip between them.
         """
         inputs, weights = inputs / layer.groups, weights / layer.groups
         ways = (inputs + weights * ceil(inputs / self.input_buffer),

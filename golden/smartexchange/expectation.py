@@ -81,8 +81,8 @@ def non_zero_parts(parts, average, zeros):
     Raises ValueError where no q does.
     """
     if not 0 <= zeros <= 1 or not 1 - zeros <= average <= parts * (1 - zeros):
-        raise ValueError(f"average of {parts} digits must be between {1 - zeros:g} and {parts * (1 - zeros):g} "
-                         f"where {zeros:g} of the values are 0, not {average:g}")
+        raise ValueError(f"average of {parts} digits must be between {1 - zeros:g} and "
+                         f"{parts * (1 - zeros):g} where {zeros:g} of the values are 0, not {average:g}")
     low, high = 0.0, 1.0
     for _ in range(60):
         q = (low + high) / 2

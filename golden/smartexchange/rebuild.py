@@ -5,7 +5,7 @@ from math import ceil
 
 from ..common.shapes import Kind
 from .cost import ACCUMULATION, WORD, Machine
-from .expectation import binomial, longest, mean, spread, total
+from .expectation import binomial, longest, mean, spread
 
 __all__ = ["Rebuild", "stored_weights"]
 
@@ -21,9 +21,9 @@ def stored_weights(layer, statistics):
     """(bits of the layer's weights, whether they are compressed).
 
     4 bits for each coefficient of a row that is not zero and a bitmap of rows, or 4 bits for each coefficient
-    that is not zero and a bitmap of coefficients, whichever is shorter; and 8 bits for each of the S * S elements
-    of B, one B for each slice of at most 64 * S rows of each filter (papers.md 1.2, 1.3 [T, C]). If that is not
-    shorter than 8 bits a weight, or the kernel is neither 1 nor 3 wide [C], weights stay as they are.
+    that is not zero and a bitmap of coefficients, whichever is shorter; and 8 bits for each of the S * S
+    elements of B, one B for each slice of at most 64 * S rows of each filter [T, C]. If that is not shorter
+    than 8 bits a weight, or the kernel is neither 1 nor 3 wide [C], weights stay as they are.
     """
     raw = WORD * layer.weights
     if layer.kernel_columns not in (1, 3):
@@ -37,11 +37,11 @@ def stored_weights(layer, statistics):
 
 @dataclass(frozen=True, kw_only=True)
 class Rebuild(Machine):
-    """SmartExchange's accelerator (papers.md 1.5 [T] unless tagged), in expected values.
+    """SmartExchange's accelerator (arXiv:2005.03403; [T] unless tagged), in expected values.
 
-    ``slices`` (dimM) filters x ``lines`` (dimC) channels x ``macs`` (dimF) output pixels of a row [M-mid: 64 x
-    16 x 8]. A line takes, for a row of outputs, each kernel row of each of its channels, and of it one weight a
-    step; its MACs multiply that weight by their own activation, one cycle for each Booth digit:
+    ``slices`` (dimM) filters x ``lines`` (dimC) channels x ``macs`` (dimF) output pixels of a row [M-mid: 64
+    x 16 x 8]. A line takes, for a row of outputs, each kernel row of each of its channels, and of it one
+    weight a step; its MACs multiply that weight by their own activation, one cycle for each Booth digit:
 
         cycles = ceil(filters / slices) * output rows * ceil(output columns / macs) * rows of the slowest line
                  * S * E[max(least, digits of the MACs in a line)]
@@ -54,17 +54,17 @@ class Rebuild(Machine):
       for S weights of a row each), one in a cycle [D; one adder, T]. Its twin loads the next B meanwhile, so
       only this rate can delay a step. The step never waits for less than its rebuilt weight [ours: no queue].
     * ``together``: MACs of a line wait for the slowest (A1.7), as they share the weight; else each goes on.
-    * 1x1 and fully connected layers: a coefficient row is S = 3 inputs (papers.md 1.3), and rows instead of
-      channels are dealt out to the lines [ours]. A fully connected layer has one output pixel, and the MACs of a
-      line split into ``clusters`` of other filters [M-lo: up to two].
+    * 1x1 and fully connected layers: a coefficient row is S = 3 inputs [C], and rows instead of channels are
+      dealt out to the lines [ours]. A fully connected layer has one output pixel, and the MACs of a line
+      split into ``clusters`` of other filters [M-lo: up to two].
     * Depthwise: adder trees bypassed, lines of all slices take (channel, output row) pairs [M-lo: channels on
       lines; ours: rows, too].
     * The input buffer delivers ``input_width`` bits a cycle to the lines, 32 banks [M-mid] of 64 bits [ours],
       shared by all slices (but depthwise): its cycles count where they are more.
 
-    Weights come from DRAM as ``stored_weights``. The slices' buffers give coefficients for each row of outputs
-    anew, and each line its B [ours]; rows needed by any slice are read from the input buffer. A digit uses a
-    weight and an accumulator in registers.
+    Weights come from DRAM as ``stored_weights``. The slices' buffers give coefficients for each row of
+    outputs anew, and each line its B [ours]; rows needed by any slice are read from the input buffer. A digit
+    uses a weight and an accumulator in registers.
     """
 
     slices: int = 64
@@ -100,7 +100,8 @@ class Rebuild(Machine):
             size - 1) * layer.dilation
         if layer.kind == Kind.DEPTHWISE:
             mine = self.lines * self.slices
-            slowest = self._slowest([(layer.kernel_rows, min(mine, layer.channels))], share)
+            parts = [(layer.kernel_rows, min(mine, layer.channels))]
+            slowest = self._slowest(parts, share)
             compute = ceil(layer.channels * layer.output_rows / mine) * segments * slowest * size * step
             reads = layer.channels * repeats * layer.kernel_rows * share * pixels
         else:
@@ -111,13 +112,13 @@ class Rebuild(Machine):
             slowest = self._slowest([(n, count * among) for n, count in parts], share)
             compute = blocks * repeats * slowest * size * step
             needed = (1 - (1 - kept) ** among) * (1 - statistics.activation_row_zeros)
-            reads = blocks * repeats * rows * needed * pixels * (size if flat else 1)
+            reads = blocks * repeats * (layer.taps if flat else rows) * needed * pixels
         products = layer.macs * share
         digits = products * mean(statistics.digits)
         rebuilt = layer.filters * repeats * rows * share * size if compressed else 0
         fetched = layer.weights * WORD * share
         if compressed:
-            loads = max(min(mine, rows), _slices(layer))
+            loads = max(sum(count for _, count in parts), _slices(layer))
             fetched = layer.filters * (rows * (1 + COEFFICIENT * size * kept) + WORD * size * size * loads)
         return self.counted(
             layer, compute=max(compute, WORD * reads / self.input_width), products=products, digits=digits,

@@ -18,8 +18,8 @@ def _tensors(layer):
 class Dense(Machine):
     """Output-stationary array [ours]: ``multipliers`` lanes as p positions x f filters, p * f of them.
 
-    A cycle takes one tap: p activations and f weights, each shared along the other side. p is the power of two
-    that is best for the layer, so that a fully connected layer has all lanes, too:
+    A cycle takes one tap: p activations and f weights, each shared along the other side. p is the power of
+    two that is best for the layer, so that a fully connected layer has all lanes, too:
 
         cycles = groups * ceil(positions / p) * ceil(filters of a group / f) * taps
 

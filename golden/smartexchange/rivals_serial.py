@@ -29,22 +29,24 @@ class Waiting(StrEnum):
 class BitPragmatic(Machine):
     """Bit-Pragmatic (MICRO 2017, arXiv:1610.06920), from memory of the paper; weights are dense.
 
-    A step takes a brick of 16 channels of each of the windows in a pallet, times as many weights of each filter;
-    a unit multiplies one weight by one activation, digit by digit. All units of a brick, or of the pallet, go
-    on together, so a step lasts as long as its activation of most digits, at least one cycle:
+    A step takes a brick of 16 channels of each of the windows in a pallet, times as many weights of each
+    filter; a unit multiplies one weight by one activation, digit by digit. All units of a brick, or of the
+    pallet, go on together, so a step lasts as long as its activation of most digits, at least one cycle:
 
         cycles = ceil(positions / windows) * R * S * ceil(channels / 16) * ceil(filters / 64) * E[max digits]
 
-    64 filters (4 tiles of 16), 16 channels, 8 windows: 8,192 units; published are 16 tiles and 16 windows, for
-    16 bits [ours: scaled]. Activations are independent [ours]. The shifters reach every digit at once (no second
-    stage) [ours, generous]. Booth digits are the paper's improved encoding as we remember it; waiting is by pallet.
+    64 filters (4 tiles of 16), 16 channels, 8 windows: 8,192 units; published are 16 tiles and 16 windows,
+    for 16 bits [ours: scaled]. Activations are independent [ours]. The shifters reach every digit at once (no
+    second stage) [ours, generous]. Booth digits are the paper's improved encoding as we remember it, waiting
+    by pallet its plain form.
 
     A fully connected layer has one window. Then the columns take other filters each, one after another, as
-    weights arrive for one column a cycle: as fast as the machine with parallel multipliers [ours]. A depthwise
-    filter uses one channel of the brick that all filters share: 16 channels a step [ours].
+    weights arrive for one column a cycle: as fast as the machine with parallel multipliers [ours]. A
+    depthwise filter uses one channel of the brick that all filters share: 16 channels a step [ours].
 
     Buffers give a brick for its 64 filters and a weight for its 8 windows, and take each output. A unit holds
-    its weight in a register; 16 units share an adder tree and an accumulator, read and written in every cycle.
+    its weight in a register; 16 units share an adder tree and an accumulator, read and written in every
+    cycle.
     """
 
     filters: int = 64

@@ -15,8 +15,9 @@ INDEX = 4   #: bits of the distance to the next value that is not zero
 def entry_share(zeros, index=INDEX):
     """Entries of a run-length code for each value, if ``zeros`` of the values are zero.
 
-    An entry's index reaches at most 2**index values on, so a longer run has entries that are zero: values in
-    runs are d = 1 - zeros dense, one more entry for each 2**index zeros of a run makes d / (1 - zeros**(2**index)).
+    With r = 2**index an entry can stand at most r values behind the one before; longer runs of zeros have an
+    entry that is zero in every r-th place. A run of at least k * r zeros has the probability zeros**(k * r),
+    so there are 1 + zeros**r + zeros**(2 * r) + ... = 1 / (1 - zeros**r) entries for each value not zero.
     """
     return 2.0 ** -index if zeros == 1 else (1 - zeros) / (1 - zeros ** (1 << index))
 
@@ -31,8 +32,8 @@ class Scnn(Machine):
     """SCNN (ISCA 2017, arXiv:1708.04485), dataflow PT-IS-CP-sparse, from memory of the paper.
 
     8 x 8 elements (PEs) of F x I = 4 x 4 multipliers [published: 1,024]. The input map is cut into one tile a
-    PE. For each block of K_c filters and each channel, a PE multiplies its tile's non-zero activations, I at a
-    time, by the block's non-zero weights of that channel, F at a time, each with each:
+    PE. For each block of K_c filters and each channel, a PE multiplies its tile's non-zero activations, I at
+    a time, by the block's non-zero weights of that channel, F at a time, each with each:
 
         cycles of a PE = sum over channels of ceil(activations / I) * ceil(weights / F)
 
@@ -93,7 +94,8 @@ class Scnn(Machine):
             for columns, n in pieces(layer.columns, band[1]):
                 parts = [(groups_of(self.vector, binomial(size, active)), pes)
                          for size, pes in self._tiles((rows, columns))]
-                slowest += m * n * longest([(total([(part, layer.group_channels)]), pes) for part, pes in parts])
+                sums = [(total([(part, layer.group_channels)]), pes) for part, pes in parts]
+                slowest += m * n * longest(sums)
                 steps += m * n * layer.group_channels * sum(mean(part) * pes for part, pes in parts)
         products = layer.inputs * active * layer.group_filters * kernel * dense
         repeats = sum(n for _, n in blocks)
@@ -112,8 +114,8 @@ class Scnn(Machine):
 class CambriconX(Machine):
     """Cambricon-X (MICRO 2016), from memory of the paper: zero weights are skipped, zero activations are not.
 
-    A PE computes one filter. An indexing module picks, from a window of 256 activations that all PEs see, those
-    that meet the PE's next weights that are not zero, up to 16 in a cycle (step indices tell which):
+    A PE computes one filter. An indexing module picks, from a window of 256 activations that all PEs see,
+    those that meet the PE's next weights that are not zero, up to 16 in a cycle (step indices tell which):
 
         cycles of a PE for one output = sum over windows of max(1, ceil(weights / 16))
 

@@ -33,9 +33,10 @@ PUBLISHED = {
 
 
 class Reading(StrEnum):
-    """What the published share of zero coefficients says of rows, the S coefficients that are skipped together.
+    """What the published share of zero coefficients says of rows: S coefficients that are skipped together.
 
-    The paper prunes vector-wise, so ROWS is the likelier reading and the better one for its machine.
+    The paper prunes vector-wise. With ROWS its compressed sizes of VGG11 and ResNet50 are met within 6 %
+    (comparison.stored_megabytes), with ELEMENTS they are 56 % and 20 % too large; so ROWS is the default.
     """
 
     ROWS = "rows"           #: zeros are whole rows: as many rows are zero as coefficients
