@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from shiftwork.golden.common.network import calibrate
 from shiftwork.golden.common.shapes_networks import NETWORKS
-from shiftwork.golden.smartexchange.comparison import Part, compare, geometric_mean, ratios, stored_megabytes
+from shiftwork.golden.smartexchange.comparison import Part, compare, mean_ratios, ratios, stored_megabytes
 from shiftwork.golden.smartexchange.sparsity import DIGITS
 
 from .bench import reported
@@ -39,9 +39,8 @@ def mean_rows(bench):
     """Geometric means of the ratios over the networks, of all layers and of convolutions alone."""
     for part in Part:
         for quantity, unit in QUANTITIES.items():
-            found = [ratios(_costs(bench, name, part), quantity) for name in NETWORKS]
-            for other in found[0]:
-                mean = geometric_mean(ratio[other] for ratio in found)
+            every = [_costs(bench, name, part) for name in NETWORKS]
+            for other, mean in mean_ratios(every, quantity).items():
                 yield reported(f"layers/mean/{part}/rebuild-{quantity}-over-{other}", f"x {unit}", mean)
 
 

@@ -4,7 +4,7 @@ Tags of facts in this and the machines' files: [T] read in a text about the pape
 [D] derived; [M-mid], [M-lo] from memory, with middle or low confidence; [ours] an assumption of ours.
 """
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from math import ceil
 
 __all__ = ["Cost", "Machine", "Setting", "ACCUMULATION", "WORD"]
@@ -23,6 +23,9 @@ class Setting:
     four partial products of a parallel 8-bit Booth multiplier, and one addition [ours]. Buffers are the
     paper's own [M-mid], given to every machine [ours]: 16 KB x 32 for inputs, 2 KB x 2 x 64 for weights. DRAM
     delivers 64 bytes a cycle [ours: 64 GB/s at 1 GHz]. Neither leakage nor clock is counted.
+
+    Layers follow one another through DRAM; if ``resident``, inputs and outputs of at most half of the input
+    buffer stay on the chip, even those of the whole network [ours].
     """
 
     dram: float = 100.0         #: for 8 bits
@@ -34,21 +37,23 @@ class Setting:
     bandwidth: int = 512        #: bits from and to DRAM in a cycle
     input_buffer: int = 16 * 1024 * 8 * 32      #: bits
     weight_buffer: int = 2 * 1024 * 8 * 2 * 64  #: bits
+    resident: bool = False
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            if not value > 0:
+            if name != "resident" and not value > 0:
                 raise ValueError(f"{name} of the setting must be greater than 0, not {value!r}")
 
     def dram_bits(self, layer, inputs, weights, outputs):
         """Bits from and to DRAM for a layer whose tensors take ``inputs``, ``weights`` and ``outputs`` bits.
 
         Outputs are written once. Of inputs and weights one is read once, piece by piece as its buffer holds
-        it, and the other once for each piece; the cheaper of the two ways. Groups share nothing. Layers
-        follow one another through DRAM [ours, for all machines]: nothing stays on the chip between them.
+        it, and the other once for each piece; the cheaper of the two ways. Groups share nothing.
         """
+        if self.resident:
+            inputs, outputs = (0 if bits <= self.input_buffer / 2 else bits for bits in (inputs, outputs))
         inputs, weights = inputs / layer.groups, weights / layer.groups
-        ways = (inputs + weights * ceil(inputs / self.input_buffer),
+        ways = (inputs + weights * max(1, ceil(inputs / self.input_buffer)),
                 weights + inputs * ceil(weights / self.weight_buffer))
         return outputs + layer.groups * min(ways)
 
@@ -67,8 +72,7 @@ class Cost:
     energy: float       #: pJ
 
     def __add__(self, other):
-        return Cost(**{name: a + b for name, a, b in
-                       zip(vars(self), astuple(self), astuple(other), strict=True)})
+        return Cost(**{name: value + getattr(other, name) for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,6 +82,14 @@ class Rebuild(Machine):
             return longest([(binomial(rows, share), count) for rows, count in parts])
         return share * max(rows for rows, _ in parts)
 
+    def rebuilt(self, layer, statistics):
+        """Weights that the engines make of a layer: those of all rows kept, anew for each row of outputs."""
+        if not stored_weights(layer, statistics)[1]:
+            return 0
+        kept = (1 - statistics.row_zeros(layer.row_size)) * (1 - statistics.activation_row_zeros)
+        repeats = layer.output_rows * ceil(layer.output_columns / self.macs)
+        return layer.filters * repeats * layer.coefficient_rows * kept * layer.row_size
+
     def cost(self, layer, statistics):
         """Cost of ``layer``; coefficient_zeros, reading, activation_row_zeros and digits matter."""
         bits, compressed = stored_weights(layer, statistics)
@@ -115,14 +123,14 @@ class Rebuild(Machine):
             reads = blocks * repeats * (layer.taps if flat else rows) * needed * pixels
         products = layer.macs * share
         digits = products * mean(statistics.digits)
-        rebuilt = layer.filters * repeats * rows * share * size if compressed else 0
+        adds = self.rebuilt(layer, statistics) * size
         fetched = layer.weights * WORD * share
         if compressed:
             loads = max(sum(count for _, count in parts), _slices(layer))
             fetched = layer.filters * (rows * (1 + COEFFICIENT * size * kept) + WORD * size * size * loads)
         return self.counted(
             layer, compute=max(compute, WORD * reads / self.input_width), products=products, digits=digits,
-            additions=rebuilt * size,
+            additions=adds,
             dram=self.setting.dram_bits(layer, WORD * layer.inputs, bits, WORD * layer.outputs),
             buffer=WORD * (reads + layer.outputs) + repeats * fetched,
-            register=(WORD + ACCUMULATION) * digits + 2 * WORD * rebuilt * size)
+            register=(WORD + ACCUMULATION) * digits + 2 * WORD * adds)

@@ -11,7 +11,7 @@ from shiftwork.golden.smartexchange.comparison import (
     ratios,
     stored_megabytes,
 )
-from shiftwork.golden.smartexchange.rebuild import stored_weights
+from shiftwork.golden.smartexchange.rebuild import Rebuild, stored_weights
 from shiftwork.golden.smartexchange.rivals import MACHINES, RIVALS
 from shiftwork.golden.smartexchange.rivals_sparse import entry_share
 from shiftwork.golden.smartexchange.sparsity import PUBLISHED, statistics
@@ -109,6 +109,17 @@ def test_sizes_say_that_zeros_are_rows():
     for network in ("VGG11", "ResNet50"):
         published = PUBLISHED[network].megabytes / PUBLISHED[network].rate
         assert stored_megabytes(network, reading="elements") > 1.15 * published
+
+
+def test_share_of_the_rebuild_engines():
+    """0.4 to 2.2 percent of the energy, by network: additions, and 16 bits of registers for each."""
+    machine, shares = Rebuild(), {}
+    for network, layers in NETWORKS.items():
+        found = statistics(network)
+        adds = sum(machine.rebuilt(layer, found) * layer.row_size for layer in layers())
+        spent = adds * (machine.setting.adder + 2 * machine.setting.register)
+        shares[network] = 100 * spent / compare(network)["rebuild"].energy
+    assert round(min(shares.values()), 1) == 0.4 and round(max(shares.values()), 1) == 2.2
 
 
 def test_what_the_models_say_of_the_claims():

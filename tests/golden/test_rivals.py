@@ -204,6 +204,13 @@ def test_dram_reads_one_operand_again():
     assert setting.dram_bits(depthwise(4, 4), 400, 2000, 7) == 7 + 2400
 
 
+def test_small_activations_may_stay():
+    """At most half of the 100 bits: 50 inputs stay, 51 outputs do not; weights are read all the same."""
+    layer, setting = conv(4, 4, 4), Setting(input_buffer=100, weight_buffer=1000, resident=True)
+    assert setting.dram_bits(layer, 50, 2000, 51) == 2000 + 51
+    assert setting.dram_bits(layer, 51, 200, 50) == 51 + 200
+
+
 def test_a_layer_takes_as_long_as_dram_needs():
     cost = Dense(setting=Setting(bandwidth=8)).cost(SMALL, FULL)
     assert (cost.compute, cost.cycles) == (18, 134)
