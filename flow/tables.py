@@ -1,18 +1,21 @@
 """The tables and the picture of README and docs/engines/: `python -m shiftwork.flow.tables`.
 
 docs/results/<engine>.json (what `shiftwork bench` writes) fills the text between `<!-- table: <engine> -->`
-and `<!-- end -->`; build/digits/results.json (what the demo writes) becomes docs/cycles.svg.
+and `<!-- end -->`; cost models fill it behind `<!-- layers: <name> -->` (layer_tables.py).
+build/digits/results.json (what the demo writes) becomes docs/cycles.svg.
 """
 
 import json
 import re
 from pathlib import Path
 
-from .errors import FlowError, reported
+from .errors import FlowError, choose, reported
+from .layer_tables import TABLES
 
 __all__ = ["table", "filled", "fill_pages", "picture"]
 
 _SPAN = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_LAYERS = re.compile(r"(<!-- layers: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _GRAY = "#6e7781"
 
 
@@ -43,7 +46,10 @@ def filled(text, folder):
             )
         return match[1] + table(json.loads(path.read_text())) + match[3]
 
-    return _SPAN.sub(fill, text)
+    def computed(match):
+        return match[1] + choose("Table of layers", match[2], TABLES)() + match[3]
+
+    return _LAYERS.sub(computed, _SPAN.sub(fill, text))
 
 
 def fill_pages(root):

@@ -1,6 +1,7 @@
 """Tables of README and docs/engines/ are filled from measured results."""
 
 import json
+from pathlib import Path
 
 import pytest
 from shiftwork.flow.errors import FlowError
@@ -30,6 +31,20 @@ def test_missing_results_are_told(tmp_path):
         FlowError, match=r"ternary\.json must be there for the table ternary \(shiftwork bench ternary"
     ):
         filled(TEXT, tmp_path)
+
+
+def test_tables_of_cost_models(tmp_path):
+    text = filled("<!-- layers: sizes -->\nold\n<!-- end -->\n", tmp_path)
+    assert text.startswith("<!-- layers: sizes -->\n| network | float32 MB |") and "old" not in text
+    assert text.endswith("|\n<!-- end -->\n") and text.count("\n") == 2 + 7 + 2
+    with pytest.raises(FlowError, match="Table of layers must be one of totals, .*, not 'size'"):
+        filled("<!-- layers: size -->\n<!-- end -->\n", tmp_path)
+
+
+def test_the_page_on_the_comparison_says_what_the_models_say(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/engines/smartexchange-comparison.md").read_text()
+    assert page.count("<!-- layers: ") == 8
+    assert filled(page, tmp_path) == page, "python -m shiftwork.flow.tables fills it"
 
 
 def test_all_pages_are_filled_or_none(tmp_path):
