@@ -74,7 +74,7 @@ REFUSED = {
     "kernel rows": (network(dataclasses.replace(conv(), kernel_rows=2)),
                     CONFIG, "Rows of a filter of layer 'c' must be a multiple of its 2 kernel rows, not 3"),
     "depthwise": (network(dataclasses.replace(conv(), depthwise=True, kernel_rows=1), shape=(2, 4, 4)),
-                  CONFIG, "Rows of a filter of layer 'c' must be its 1 kernel rows, as it is depthwise, not 3"),
+                  CONFIG, "Rows of a filter of layer 'c' must be its 1 kernel rows, .* depthwise, not 3"),
     "depthwise channels": (network(conv(depthwise=True)), CONFIG,
                            "Input channels of layer 'c' must be 1, not 2"),
     "bias count": (network(conv(bias=np.zeros(3, int))), CONFIG,
@@ -116,9 +116,9 @@ REFUSED = {
                         r"Sum and bias of layer 'c' must stay within -524288 \.\. 524287, 20 bits, "
                         r"not 0 \.\. 524289"),
     "long stride": (network(conv(kernel=(1, 2), stride=(1, 3), pool=(1, 2)), shape=(1, 4, 14)), CONFIG,
-                    "Pooling of layer 'c' must have a window as wide as its stride, or one column a grid cell, "
-                    "for its stride of 3 columns, more than its kernel, not a window of 2 columns and a stride "
-                    "of 1"),
+                    "Pooling of layer 'c' must have a window as wide as its stride, or one column a grid "
+                    "cell, for its stride of 3 columns, more than its kernel, not a window of 2 columns and "
+                    "a stride of 1"),
     "one by one": (network(point(channels=1, pool=(3, 3), pool_stride=(2, 2)), shape=(1, 9, 9)), CONFIG,
                    "for its kernel of one pixel, not a window of 3 columns and a stride of 2"),
     "pool columns": (network(conv(pool=(2, 1), pool_stride=(2, 1)), shape=(1, 6, 17)), CELL,
