@@ -167,9 +167,10 @@ class Lowering:
     """Lowers ``network``, which must have ``ranges``, for an engine of ``config``.
 
     An engine sets ``ENGINE``, its name, ``WIDTH``, the parameter that is the width of a sum and of its bias,
-    and ``BIAS_IN_SUM``, whether the two together must fit it. It has ``weights(block)``, integer weights (M, ...) and alpha (M,), and ``layer(block, turned,
-    empty, common)``: its layer, the signs of filters ``turned`` (bool) reversed, those of filters ``empty``
-    (numbers) zero, with the fields ``common`` and, of a Conv, those of `geometry`.
+    and ``BIAS_IN_SUM``, whether the two together must fit it. It has ``weights(block)``, integer weights
+    (M, ...) and alpha (M,), and ``layer(block, turned, empty, common)``: its layer, the signs of filters
+    ``turned`` (bool) reversed, those of filters ``empty`` (numbers) zero, with the fields ``common`` and, of
+    a Conv, those of `geometry`.
     """
 
     ENGINE, WIDTH, BIAS_IN_SUM = "", "", False
