@@ -67,7 +67,7 @@ REGISTERS = (
 
 def verilog(config):
     """The RTL of an engine of ``config``."""
-    from shiftwork.hw.common.top import emit
+    from shiftwork.hw.ternary.top import emit
 
     return emit(config)
 
@@ -75,7 +75,7 @@ def verilog(config):
 def ports(config):
     """Ports of the module, clock and reset first."""
     from amaranth.hdl import UnusedElaboratable
-    from shiftwork.hw.common.top import TernaryTop
+    from shiftwork.hw.ternary.top import TernaryTop
 
     with warnings.catch_warnings():
         # Asked for its ports only, and nothing stands behind them; collected here, while its complaint is not
