@@ -110,3 +110,8 @@ class ArrayConfig:
     def drain_cycles(self):
         """Cycles that reading all lanes' results takes."""
         return self.lanes // self.drain_width
+
+    @property
+    def scatter_step(self):
+        """Cycles of one scatter operation."""
+        return 1

@@ -4,6 +4,8 @@ import zlib
 from dataclasses import dataclass
 
 from ..common.array_config import ArrayConfig, power_of_two
+from ..common.scales import ScaleFormat
+from .layers import MIN_SHIFT
 
 __all__ = ["SmartExchangeConfig", "PRESETS", "OFFSET_BITS", "LENGTH_BITS", "FINISHED"]
 
@@ -51,6 +53,11 @@ class SmartExchangeConfig(ArrayConfig):
     def combine_cycles(self):
         """Cycles that combining all lanes for one tap takes, K."""
         return self.lanes // self.combine_width
+
+    @property
+    def scales(self):
+        """ScaleFormat of the table's entries."""
+        return ScaleFormat(self.sum_width, self.scale_width, MIN_SHIFT)
 
     @property
     def table_width(self):

@@ -4,6 +4,8 @@ import zlib
 from dataclasses import dataclass
 
 from ..common.array_config import ArrayConfig
+from ..common.scales import ScaleFormat
+from .layers import MIN_SHIFT
 
 __all__ = ["TernaryConfig", "PRESETS", "CHUNK", "SNAPSHOT_ROWS"]
 
@@ -63,6 +65,11 @@ class TernaryConfig(ArrayConfig):
         return self.acc_width + self.scale_width + 4
 
     @property
+    def scales(self):
+        """ScaleFormat of the table's entries."""
+        return ScaleFormat(self.acc_width, self.scale_width, MIN_SHIFT)
+
+    @property
     def count_bits(self):
         """Bits of the loop counters, by descriptor field: a count must be below 2 ** bits."""
         filters = max((self.table_depth - 1).bit_length(), (self.vector_depth - 1).bit_length())
@@ -78,7 +85,7 @@ class TernaryConfig(ArrayConfig):
     @property
     def scatter_step(self):
         """Cycles of one scatter operation."""
-        return self.activation_width if self.bit_serial else 1
+        return self.activation_width if self.bit_serial else super().scatter_step
 
     @property
     def fingerprint(self):

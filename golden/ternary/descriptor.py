@@ -1,11 +1,12 @@
 """Layer descriptors: 16 table words each, as docs/engines/ternary-machine.md lays them out."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import ClassVar
+
+from ..common.descriptor import DESCRIPTOR_WORDS, SHARED_LAYOUT, ArrayDescriptor, Destination
 
 __all__ = ["Kind", "Destination", "Descriptor", "DESCRIPTOR_WORDS"]
-
-DESCRIPTOR_WORDS = 16
 
 
 class Kind(IntEnum):
@@ -17,57 +18,25 @@ class Kind(IntEnum):
     DENSE = 3
 
 
-class Destination(IntEnum):
-    """Where a layer's results go."""
-
-    ROWS = 0
-    VECTOR = 1
-    STREAM = 2
-
-
-# Name of each field, its word, its first bit and its bits; low and high alone are signed.
-_LAYOUT = {
-    "kind": (0, 0, 2), "plus_minus": (0, 2, 1), "input_signed": (0, 3, 1), "destination": (0, 4, 2),
-    "param_base": (0, 16, 16),
-    "low": (1, 0, 16), "high": (1, 16, 16),
-    "m_count": (2, 0, 16), "i_count": (2, 16, 16),
-    "j_count": (3, 0, 16), "pi_count": (3, 16, 8), "pj_count": (3, 24, 8),
-    "segments": (4, 0, 16), "words": (4, 16, 16),
-    "fetch_base": (5, 0, 16), "fetch_m_stride": (5, 16, 16),
-    "fetch_seg_stride": (6, 0, 16), "index_base": (6, 16, 16),
-    "index_i_stride": (7, 0, 16), "index_j_stride": (7, 16, 16),
-    "index_pi_stride": (8, 0, 16), "index_pj_stride": (8, 16, 16),
-    "index_seg_stride": (9, 0, 16), "outputs": (9, 16, 16),
-    "i_last_cell": (10, 0, 8), "i_last_local": (10, 8, 8),
-    "j_last_cell": (10, 16, 8), "j_last_local": (10, 24, 8),
-    "out_base": (11, 0, 16), "out_v_row": (11, 16, 16),
-    "out_u_count": (12, 0, 16), "out_v_count": (12, 16, 16),
-    "out_u_row": (13, 0, 16), "out_u_step": (13, 16, 16),
-    "out_v_step": (14, 0, 16), "out_u_first": (14, 16, 8), "out_v_first": (14, 24, 8),
-    "out_a_first": (15, 0, 8), "out_c_first": (15, 8, 8), "activation_bits": (15, 16, 5),
-}
-_SIGNED = ("low", "high")
-
-
 @dataclass(frozen=True, kw_only=True)
-class Descriptor:
-    """One descriptor; the fields are those of the specification, in its order and with its units.
+class Descriptor(ArrayDescriptor):
+    """One descriptor of the ternary engine.
 
     Raises ValueError where a value does not fit its field.
     """
 
+    LAYOUT: ClassVar[dict] = SHARED_LAYOUT | {
+        "plus_minus": (0, 2, 1),
+        "segments": (4, 0, 16), "words": (4, 16, 16),
+        "fetch_base": (5, 0, 16), "fetch_m_stride": (5, 16, 16),
+        "fetch_seg_stride": (6, 0, 16), "index_base": (6, 16, 16),
+        "index_i_stride": (7, 0, 16), "index_j_stride": (7, 16, 16),
+        "index_pi_stride": (8, 0, 16), "index_pj_stride": (8, 16, 16),
+        "index_seg_stride": (9, 0, 16), "outputs": (9, 16, 16), "activation_bits": (15, 16, 5),
+    }
+
     kind: Kind
     plus_minus: bool = False
-    input_signed: bool = False
-    destination: Destination = Destination.ROWS
-    param_base: int = 0
-    low: int = 0
-    high: int = 0
-    m_count: int = 0
-    i_count: int = 0
-    j_count: int = 0
-    pi_count: int = 0
-    pj_count: int = 0
     segments: int = 0
     words: int = 0
     fetch_base: int = 0
@@ -80,67 +49,4 @@ class Descriptor:
     index_pj_stride: int = 0
     index_seg_stride: int = 0
     outputs: int = 0
-    i_last_cell: int = 0
-    i_last_local: int = 0
-    j_last_cell: int = 0
-    j_last_local: int = 0
-    out_base: int = 0
-    out_v_row: int = 0
-    out_u_count: int = 0
-    out_v_count: int = 0
-    out_u_row: int = 0
-    out_u_step: int = 0
-    out_v_step: int = 0
-    out_u_first: int = 0
-    out_v_first: int = 0
-    out_a_first: int = 0
-    out_c_first: int = 0
     activation_bits: int = 0
-
-    def __post_init__(self):
-        for f in fields(self):
-            value, width = getattr(self, f.name), _LAYOUT[f.name][2]
-            first = -(1 << width - 1) if f.name in _SIGNED else 0
-            last = first + (1 << width) - 1
-            if not first <= value <= last:
-                raise ValueError(f"{f.name} must be within {first} .. {last}, its field of {width} bits, "
-                                 f"not {value}")
-
-    def to_words(self):
-        """The 16 table words, as a list of int."""
-        words = [0] * DESCRIPTOR_WORDS
-        for name, (word, bit, width) in _LAYOUT.items():
-            words[word] |= (int(getattr(self, name)) & (1 << width) - 1) << bit
-        return words
-
-    def check_counts(self, config):
-        """This descriptor, whose counts the engine's loop counters hold.
-
-        Raises ValueError where a count is too great for its counter, or a kernel reaches too far.
-        """
-        for name, bits in config.count_bits.items():
-            if getattr(self, name) >= 1 << bits:
-                raise ValueError(f"{name} must be below {1 << bits}, what its counter of {bits} bits holds, "
-                                 f"not {getattr(self, name)}")
-        reach = 1 << config.count_bits["i_count"] - 1
-        for first, count, block in ((self.out_a_first, self.out_u_count, self.i_count),
-                                    (self.out_c_first, self.out_v_count, self.j_count)):
-            cells = max(first, count // max(1, block))
-            if cells >= reach:
-                raise ValueError(f"Window of the next layer must reach less than {reach} cells, not {cells}")
-        return self
-
-    @classmethod
-    def from_words(cls, words):
-        """The descriptor that 16 table words stand for; bits outside the fields are not looked at."""
-        values = {}
-        for name, (word, bit, width) in _LAYOUT.items():
-            value = int(words[word]) >> bit & (1 << width) - 1
-            if name in _SIGNED and value >> width - 1:
-                value -= 1 << width
-            values[name] = value
-        for name in ("plus_minus", "input_signed"):
-            values[name] = bool(values[name])
-        values["kind"] = Kind(values["kind"])
-        values["destination"] = Destination(values["destination"])
-        return cls(**values)

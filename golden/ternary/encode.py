@@ -4,12 +4,14 @@ import enum
 
 import numpy as np
 
+from ..common.blocks import alternate, together
 from ..common.intervals import signed_width
+from ..common.lanes import to_lanes
+from ..common.parts import pack_descriptors, plain, word_section
 from .check import EncodeError, check_network
 from .descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
-from .lanes import to_lanes
-from .layers import MIN_SHIFT, ConvLayer
-from .plan import alternate, plan_convolutions, together
+from .layers import ConvLayer
+from .plan import plan_convolutions
 from .program import Memory, Program, Section
 
 __all__ = ["Order", "encode"]
@@ -52,31 +54,9 @@ def _dense_bits(weights, lanes):
     return np.concatenate([words != 0, words < 0], axis=1)
 
 
-def _scales(layer, config):
-    """Table words of the scale entries."""
-    at_scale, at_shift = config.acc_width, config.acc_width + config.scale_width
-    return [int(b) & (1 << at_scale) - 1 | int(s) << at_scale | int(t) - MIN_SHIFT << at_shift
-            for b, s, t in zip(layer.bias, layer.scale, layer.shift, strict=True)]
-
-
 def _activation_bits(signed, low, high):
     """Least number of bits, at least 1, whose range holds low .. high; ``signed``: in two's complement."""
     return signed_width(low, high) if signed else max(1, signed_width(0, high) - 1)
-
-
-def _plain(values):
-    return [int(v) for v in values]
-
-
-def _rows_fields(layer, plan):
-    """Fields for whoever writes the rows of convolution ``layer``; the writer's block is its input block."""
-    (ti, tj), (top, left) = plan.input_block, layer.pads[:2]
-    out_u_row = plan.window[1] * plan.channels
-    return dict(destination=Destination.ROWS, out_base=plan.base,
-                out_v_row=plan.channels, out_u_row=out_u_row,
-                out_u_count=plan.window[0], out_v_count=plan.window[1], out_u_step=ti * out_u_row,
-                out_v_step=tj * plan.channels, out_u_first=top % ti, out_v_first=left % tj,
-                out_a_first=top // ti, out_c_first=left // tj)
 
 
 class _Encoder:
@@ -135,7 +115,7 @@ class _Encoder:
             plan = self.plans[0]
             return dict(kind=Kind.INPUT, m_count=plan.channels, i_count=plan.input_block[0],
                         j_count=plan.input_block[1], pi_count=1, pj_count=1,
-                        **_rows_fields(self.layers[0], plan))
+                        **plan.written)
         rows = -(-self._vector_size(self.network.input_shape[0]) // config.lanes)
         return dict(kind=Kind.INPUT, m_count=rows, i_count=1, j_count=1, pi_count=1, pj_count=1,
                     destination=Destination.VECTOR, out_base=self.vectors[0])
@@ -145,7 +125,7 @@ class _Encoder:
             return dict(destination=Destination.STREAM)
         if n + 1 in self.vectors:
             return dict(destination=Destination.VECTOR, out_base=self.vectors[n + 1])
-        return _rows_fields(self.layers[n + 1], self.plans[n + 1])
+        return self.plans[n + 1].written
 
     def _conv(self, layer, plan):
         row, column = plan.window[1] * plan.channels, plan.channels
@@ -158,8 +138,7 @@ class _Encoder:
             fetch_m_stride=words, fetch_seg_stride=plan.words, index_base=plan.base,
             index_i_stride=tr * sr * row, index_j_stride=tc * sc * column, index_pi_stride=sr * row,
             index_pj_stride=sc * column, index_seg_stride=plan.kernel_rows * row,
-            i_last_cell=(plan.pooled[0] - 1) // ti, i_last_local=(plan.pooled[0] - 1) % ti,
-            j_last_cell=(plan.pooled[1] - 1) // tj, j_last_local=(plan.pooled[1] - 1) % tj)
+            **plan.inside)
         return fields, _conv_bits(layer.weights, plan, self.config)
 
     def _dense(self, n, layer):
@@ -197,7 +176,7 @@ class _Encoder:
                       param_base=self.param_base + len(self.scales), **self._destination(n))
         self.bits.append(bits)
         self.weight_words += len(bits)
-        self.scales += _scales(layer, self.config)
+        self.scales += self.config.scales.words(layer)
         return fields
 
     def _metadata(self):
@@ -208,30 +187,24 @@ class _Encoder:
                 "name": layer.name, "kind": "conv" if n < len(self.plans) else "dense",
                 "outputs": len(layer.weights), "positions": positions, "weights": int(layer.weights.size),
                 "non_zeros": int(np.count_nonzero(layer.weights)), "weight_words": len(self.bits[n])})
-        return {"input_shape": _plain(self.network.input_shape),
+        return {"input_shape": plain(self.network.input_shape),
                 "input_scale": float(self.network.input_scale),
                 "input_signed": bool(self.layers[0].input_signed), "input_bits": int(self.network.input_bits),
-                "input_block": _plain(self.plans[0].input_block) if self.plans else None,
-                "output_shape": _plain(self.shapes[-1]), "output_scale": float(self.network.output_scale),
-                "output_block": _plain(self.plans[-1].block) if len(self.plans) == len(self.layers) else None,
+                "input_block": plain(self.plans[0].input_block) if self.plans else None,
+                "output_shape": plain(self.shapes[-1]), "output_scale": float(self.network.output_scale),
+                "output_block": plain(self.plans[-1].block) if len(self.plans) == len(self.layers) else None,
                 "images": int(self.images), "order": self.order.value, "layers": layers}
 
     def program(self):
-        config, table = self.config, []
-        for name, fields in [("the input", self._input())] + [
-                (f"layer '{layer.name}'", self._layer(n)) for n, layer in enumerate(self.layers)]:
-            try:
-                table += Descriptor(**fields).check_counts(config).to_words()
-            except ValueError as error:
-                raise EncodeError(f"Descriptor of {name}: {error}") from None
-        table += Descriptor(kind=Kind.END).to_words() + self.scales
+        config = self.config
+        table = pack_descriptors(Descriptor, config, [("the input", self._input())] + [
+            (f"layer '{layer.name}'", self._layer(n)) for n, layer in enumerate(self.layers)])
+        table += self.scales
         for what, needed, depth in (("Weight memory", self.weight_words, config.weight_depth),
                                     ("Table", len(table), config.table_depth)):
             if needed > depth:
                 raise EncodeError(f"{what} must have {needed} words, not {depth}")
-        places = np.arange(config.table_width, dtype=np.uint64)
-        table_bits = (np.array(table, np.uint64)[:, None] >> places & 1) != 0
-        return Program(config, (Section.from_bits(Memory.TABLE, 0, table_bits),
+        return Program(config, (word_section(Memory.TABLE, table, config),
                                 Section.from_bits(Memory.WEIGHTS, 0, np.concatenate(self.bits))),
                        self._metadata())
 

@@ -2,89 +2,42 @@
 
 import numpy as np
 
+from ..common.machine import ArrayMachine
 from .column_array import ColumnArray
-from .descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
+from .descriptor import Descriptor, Kind
 from .layer_run import LayerRun
-from .program import ErrorCode, Memory, Program, ProgramError
+from .program import Program
 
 __all__ = ["Machine"]
 
 
-class Machine:
-    """Memories of an engine, and what a program does with them.
+class Machine(ArrayMachine):
+    """Memories of an engine, and what a program does with them; ``arrays`` is a tuple of `ColumnArray`."""
 
-    ``arrays``, a tuple of `ColumnArray`, hold the activations; they follow one program in lockstep, as
-    docs/engines/ternary-arrays.md specifies, each with its own part of a batch.
-
-    Addresses wrap at a memory's depth. A layer writes its results after its last read, so a program must not
-    let the two regions overlap (no encoded one does). Memories keep what they hold between programs.
-    """
+    PROGRAM, DESCRIPTOR = Program, Descriptor
 
     def __init__(self, config):
-        self.config = config
+        super().__init__(config)
         self.nonzero = np.zeros((config.weight_depth, config.lanes), bool)
         self.negative = np.zeros((config.weight_depth, config.lanes), bool)
-        self.table = [0] * config.table_depth
         self.arrays = tuple(ColumnArray(config, self.nonzero, self.negative, self.table)
                             for _ in range(config.arrays))
-        self.loaded = False
-        self.layers = ()  #: LayerRun of every descriptor of the last batch
 
-    def load(self, words):
-        """Loads a program, uint32 words. Raises ProgramError, and then no program is loaded."""
-        self.loaded = False
-        program = Program.from_words(words, self.config)
-        for section in program.sections:
-            bits = section.bits(section.memory.width(self.config))
-            span = slice(section.address, section.address + len(bits))
-            if section.memory is Memory.TABLE:
-                self.table[span] = [sum(1 << int(n) for n in np.flatnonzero(word)) for word in bits]
-            else:
-                self.nonzero[span], self.negative[span] = np.hsplit(bits, 2)
-        self.loaded = True
+    def _fill(self, memory, span, bits):
+        self.nonzero[span], self.negative[span] = np.hsplit(bits, 2)
 
-    def run(self, beats):
-        """Output beats of one batch, int16 (n, drain_width), for those that `Program.pack_input` makes.
-
-        Raises ProgramError without a program, and for an input packet that is too short or too long.
-        """
-        if not self.loaded:
-            raise ProgramError(ErrorCode.NO_PROGRAM, "Program must be loaded before a start, not missing")
-        values = np.asarray(beats, f"u{self.config.activation_width // 8}")
-        self._input = values.reshape(-1, self.config.drain_width)
-        self._output, runs = [], []
+    def _execute(self, number, d):
         execute = {Kind.INPUT: self._run_input, Kind.CONV: self._run_conv, Kind.DENSE: self._run_dense}
-        for number in range(self.config.table_depth // DESCRIPTOR_WORDS):
-            descriptor = self._descriptor(number)
-            if descriptor.kind is Kind.END:
-                break
-            runs.append(LayerRun(number, descriptor, *execute[descriptor.kind](descriptor)))
-        self.layers = tuple(runs)
-        nothing = np.zeros((0, self.config.drain_width), np.int64)
-        return np.concatenate([nothing, *self._output]).astype(np.int16)
+        return LayerRun(number, d, *execute[d.kind](d))
 
     def dot_products(self):
         """Yields (layer, m, i, j, pi, pj, bitmaps) of all dot products of the last batch, in order."""
         for run in self.layers:
             yield from run.dot_products()
 
-    def statistics(self, program):
-        """LayerStatistics of each layer of the last batch, whose program was ``program``."""
-        return tuple(run.statistics(about, self.config) for run, about in
-                     zip(self.layers[1:], program.metadata["layers"], strict=True))
-
-    def _descriptor(self, number):
-        return Descriptor.from_words(self.table[DESCRIPTOR_WORDS * number:DESCRIPTOR_WORDS * (number + 1)])
-
     def _run_input(self, d):
-        config = self.config
-        shape = d.m_count, d.i_count, d.j_count, config.arrays, config.lanes
-        beats, given = int(np.prod(shape)) // config.drain_width, len(self._input)
-        if given != beats:
-            code = ErrorCode.INPUT_SHORT if given < beats else ErrorCode.INPUT_LONG
-            raise ProgramError(code, f"Input must have {beats} beats, not {given}")
-        self._store(d, np.moveaxis(self._input.reshape(shape), 3, 0))
-        nothing = np.zeros((d.m_count, 0, config.lanes))
+        self._take_input(d)
+        nothing = np.zeros((d.m_count, 0, self.config.lanes))
         return nothing.astype(bool), nothing.astype(np.int8)
 
     def _run_conv(self, d):
@@ -112,12 +65,3 @@ class Machine:
         visited = nonzero if self.config.skip_zeros else np.ones_like(nonzero)
         self._store(d, [array.dense(d, visited) for array in self.arrays])
         return visited, nonzero.astype(np.int8)
-
-    def _store(self, d, results):
-        """``results`` of each array, in its memories or, a vector of each array by turns, in the output."""
-        if d.destination is Destination.STREAM:
-            vectors = [values.reshape(-1, self.config.drain_width) for values in results]
-            self._output.append(np.stack(vectors, axis=1).reshape(-1, self.config.drain_width))
-            return
-        for array, values in zip(self.arrays, results, strict=True):
-            array.store(d, values)

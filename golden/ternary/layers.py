@@ -1,28 +1,18 @@
 """The integer network: what compression yields, what the program encodes, what the model computes."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+
+from ..common.activations import input_range, output_range
+from ..common.integer_network import IntegerNetwork
 
 __all__ = ["ConvLayer", "DenseLayer", "TernaryNetwork", "input_range", "output_range", "MIN_SHIFT",
            "MAX_SHIFT"]
 
 MIN_SHIFT = 8
 MAX_SHIFT = 23
-
-
-def input_range(signed, bits):
-    """Least and greatest activation that a layer of such inputs reads:
-
-    -2 ** (bits - 1) .. 2 ** (bits - 1) - 1 where ``signed``, else 0 .. 2 ** bits - 1
-    """
-    return (-1 << bits - 1, (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-
-
-def output_range(signed, bits):
-    """Least and greatest output of a layer whose reader has such inputs: `input_range`, at most 32767."""
-    low, high = input_range(signed, bits)
-    return low, min(high, 32767)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +38,23 @@ class ConvLayer:
     pool: tuple[int, int] = (1, 1)         #: window of max pooling, (1, 1) for none
     pool_stride: tuple[int, int] = (1, 1)
 
+    convolution: ClassVar[bool] = True
+
+    @property
+    def filters(self):
+        """M."""
+        return len(self.weights)
+
+    @property
+    def channels(self):
+        """C."""
+        return self.weights.shape[1]
+
+    @property
+    def kernel(self):
+        """R, S."""
+        return self.weights.shape[2:]
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenseLayer:
@@ -65,27 +72,21 @@ class DenseLayer:
     high: int
     input_signed: bool
 
-
-@dataclass(frozen=True, kw_only=True)
-class TernaryNetwork:
-    """Convolutions first, fully connected layers after them; at least one layer.
-
-    ``input_shape`` is (C, H, W), or (K,) where the first layer is fully connected. Inputs are integers of
-    ``input_bits`` bits; a float input x enters as clip(round_half_even(x / input_scale)) in their range. An
-    output integer y stands for y * output_scale. What a layer yields, its ``low`` .. ``high``, must be within
-    what the next one reads, activations of A = ``TernaryConfig.activation_width`` bits: -128 .. 127 or
-    0 .. 255 for A = 8, -32768 .. 32767 or 0 .. 32767 for A = 16. The last layer may use 16 bits in any case.
-
-    The encoder (`check.check_network`) checks all this; `model.forward` checks the inputs alone.
-    """
-
-    input_shape: tuple[int, ...]
-    input_scale: float
-    output_scale: float
-    layers: tuple[ConvLayer | DenseLayer, ...]
-    input_bits: int = 8    #: of an activation of the network's input, 1 .. A
+    convolution: ClassVar[bool] = False
 
     @property
-    def input_range(self):
-        """Least and greatest integer of the network's input."""
-        return input_range(self.layers[0].input_signed, self.input_bits)
+    def filters(self):
+        """M."""
+        return len(self.weights)
+
+    @property
+    def inputs(self):
+        """K."""
+        return self.weights.shape[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TernaryNetwork(IntegerNetwork):
+    """An IntegerNetwork of ternary layers."""
+
+    layers: tuple[ConvLayer | DenseLayer, ...]

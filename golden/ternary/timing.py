@@ -6,30 +6,17 @@ recurrences, docs/engines/ternary-serial.md what is different for a bit-serial a
 docs/engines/ternary-arrays.md for several arrays.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from ..common.timing import DESCRIPTOR_CYCLES, END_CYCLES, Timing, batch_timing, input_cycles
+from ..common.timing_results import DRAIN_LATENCY
 from .descriptor import Kind
 from .serial import cycles, dense_operations, item_cycles, operations
 from .timing_controller import QUEUE_DEPTH, Controller
-from .timing_results import ARRAY_LATENCY, DRAIN_LATENCY, LEAST_GAP, Results
+from .timing_results import ARRAY_LATENCY, LEAST_GAP, DotResults
 
 __all__ = ["Timing", "predict", "sacu_cycles", "ARRAY_LATENCY", "DRAIN_LATENCY", "LEAST_GAP", "QUEUE_DEPTH",
            "DESCRIPTOR_CYCLES", "END_CYCLES"]
-
-DESCRIPTOR_CYCLES = 18  #: from the end of a layer to the start of the next
-END_CYCLES = 3         #: from the end of the last layer to idle
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Cycles of one batch. ``layers``: of each descriptor, its fetch included, INPUT first."""
-
-    load_cycles: int
-    run_cycles: int
-    layers: tuple[int, ...]
-
 
 def _plan(run, m, config):
     """Operations of a bit-serial array for dot products ``m`` of a layer, a list."""
@@ -66,7 +53,7 @@ def _words(items, chunk):
 
 def _compute(run, config):
     d = run.descriptor
-    results = Results(d, config)
+    results = DotResults(d, config)
     null = cycles(operations([], 1, False), config.carry_write_back)
     controller = Controller(results.may_end, null)
     each = int(np.prod(run.loops[1:]))
@@ -77,26 +64,11 @@ def _compute(run, config):
     return results.done
 
 
-def _input(run, config):
-    d = run.descriptor
-    results = Results(d, config)
-    cycle, beats = 1, config.arrays * config.drain_cycles
-    for _, i, j in np.ndindex(d.m_count, d.i_count, d.j_count):
-        cycle = results.free(cycle)
-        results.arrive(cycle + 1, beats, 1, i, j)
-        cycle += beats
-    return results.done
-
-
 def predict(machine):
     """Timing of the batch that ``machine`` (interpreter.Machine) has run last."""
-    if not machine.layers:
-        return Timing(load_cycles=END_CYCLES, run_cycles=0, layers=())
-    layers = []
-    for run in machine.layers:
-        cycles_of = _input if run.descriptor.kind is Kind.INPUT else _compute
-        layers.append(DESCRIPTOR_CYCLES + cycles_of(run, machine.config))
-    return Timing(load_cycles=layers[0], run_cycles=sum(layers[1:]) + END_CYCLES, layers=tuple(layers))
+    config = machine.config
+    return batch_timing([input_cycles(run.descriptor, config) if run.descriptor.kind is Kind.INPUT
+                         else _compute(run, config) for run in machine.layers])
 
 
 def sacu_cycles(bitmap, config):

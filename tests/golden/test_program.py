@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shiftwork.golden.ternary.descriptor import _LAYOUT, _SIGNED, Descriptor, Kind
+from shiftwork.golden.common.descriptor import SIGNED
+from shiftwork.golden.ternary.descriptor import Descriptor, Kind
 from shiftwork.golden.ternary.encode import encode
 from shiftwork.golden.ternary.interpreter import Machine
 from shiftwork.golden.ternary.program import MAGIC, ErrorCode, Memory, Program, ProgramError, Section
@@ -158,8 +159,8 @@ def test_round_trip_of_sections(name, seed, data):
 @given(data=st.data())
 def test_descriptor_round_trip(data):
     values = {}
-    for name, (_, _, width) in _LAYOUT.items():
-        first = -(1 << width - 1) if name in _SIGNED else 0
+    for name, (_, _, width) in Descriptor.LAYOUT.items():
+        first = -(1 << width - 1) if name in SIGNED else 0
         most = 2 if name == "destination" else first + (1 << width) - 1
         values[name] = data.draw(st.integers(first, most))
     descriptor = Descriptor(**values)

@@ -1,0 +1,64 @@
+"""Interpreter of binary programs, as docs/engines/smartexchange-machine.md specifies the machine."""
+
+import numpy as np
+
+from ..common.machine import ArrayMachine
+from .column_array import ColumnArray
+from .config import LENGTH_BITS
+from .descriptor import Descriptor, Kind
+from .layer_run import LayerRun
+from .lists import ItemList
+from .program import Memory, Program
+from .runs import contributions
+
+__all__ = ["Machine"]
+
+
+class Machine(ArrayMachine):
+    """Memories of an engine, and what a program does with them; ``arrays`` is a tuple of `ColumnArray`.
+
+    ``items``, uint16 (item_depth,), are the item memory, ``basis``, a list of int, the basis memory's words.
+    A descriptor that no engine has to understand (`runs.contributions` says which) raises ValueError.
+    """
+
+    PROGRAM, DESCRIPTOR = Program, Descriptor
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.items = np.zeros(config.item_depth, np.uint16)
+        self.basis = [0] * config.basis_depth
+        self.arrays = tuple(ColumnArray(config, self.table) for _ in range(config.arrays))
+
+    def _fill(self, memory, span, bits):
+        if memory is Memory.ITEMS:
+            halves = np.packbits(bits, axis=1, bitorder="little").view("<u2")
+            self.items[2 * span.start:2 * span.stop] = halves.reshape(-1)
+        else:
+            self.basis[span] = [sum(1 << int(n) for n in np.flatnonzero(word)) for word in bits]
+
+    def _execute(self, number, d):
+        if d.kind is Kind.INPUT:
+            self._take_input(d)
+            return LayerRun(number, d, (), ())
+        filters, columns = self._filters(d), contributions(d)
+        if d.run_count * d.run_outputs != d.j_count * d.pj_count:
+            raise ValueError(f"Outputs of all runs must be j_count * pj_count {d.j_count * d.pj_count}, "
+                             f"not {d.run_count * d.run_outputs}")
+        self._store(d, [array.conv(d, filters, columns) for array in self.arrays])
+        lengths = tuple(tuple(len(items.items) for items, _ in lists) for lists in filters)
+        return LayerRun(number, d, lengths, columns)
+
+    def _filters(self, d):
+        """Of each filter its lists, pairs (ItemList, row of the basis), from item and basis memory."""
+        filters, at = [], d.item_base
+        for m in range(d.m_count):
+            lists = []
+            for number in range(m * d.lists, (m + 1) * d.lists):
+                word = self.basis[(d.basis_base + number) % len(self.basis)]
+                length, lift = word & (1 << LENGTH_BITS) - 1, word >> LENGTH_BITS & 7
+                taps = [(word >> LENGTH_BITS + 3 + 8 * s & 255 ^ 128) - 128 for s in range(d.tap_count)]
+                items = self.items[np.arange(at, at + length) % len(self.items)]
+                lists.append((ItemList(tuple(items.tolist()), lift), taps))
+                at += length
+            filters.append(lists)
+        return filters
