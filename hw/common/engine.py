@@ -4,7 +4,7 @@ from amaranth import Const, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...golden.ternary.program import ErrorCode
+from ...golden.common.program import ErrorCode
 from .layouts import Kind
 from .merger import Merger
 from .stream import packet

@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...golden.ternary.program import ErrorCode
+from ...golden.common.program import ErrorCode
 from .stream import packet
 
 __all__ = ["VERSION", "ProgramLoader"]

@@ -3,6 +3,7 @@
 from amaranth import Module, Mux, Signal
 from amaranth.lib.memory import Memory
 
+from ...golden.smartexchange.program import MAGIC
 from ..common.destination import Destinations, InputReader
 from ..common.drain_flags import DrainFlags
 from ..common.engine import ArrayEngine
@@ -12,7 +13,7 @@ from ..common.sequencer import Sequencer
 from .array_unit import ArrayUnit
 from .combine_control import CombineControl
 from .drain_control import DrainControl
-from .layouts import DESCRIPTOR, MAGIC, Widths, unit_fields, unit_strobes
+from .layouts import DESCRIPTOR, Widths, unit_fields, unit_strobes
 from .list_reader import ListReader
 
 __all__ = ["SmartExchangeEngine"]

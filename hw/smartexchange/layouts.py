@@ -7,11 +7,8 @@ from amaranth.utils import bits_for
 from ...golden.smartexchange.config import FINISHED, LENGTH_BITS, OFFSET_BITS
 from ..common.layouts import ArrayWidths, descriptor_layout, operation_layout
 
-__all__ = ["DESCRIPTOR", "ITEM", "MAGIC", "MIN_SHIFT", "Widths", "basis_layout", "list_layout",
+__all__ = ["DESCRIPTOR", "ITEM", "MIN_SHIFT", "Widths", "basis_layout", "list_layout",
            "head_layout", "item_layout", "unit_strobes", "unit_fields", "LIFT_BITS", "COEFFICIENT_BITS"]
-
-MAGIC = 0x31585753
-"""Word 0 of a program, bytes "SWX1"."""
 
 MIN_SHIFT = 15
 """Shift of a scale entry whose field is 0."""

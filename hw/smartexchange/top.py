@@ -2,8 +2,8 @@
 
 from amaranth.back import verilog
 
+from ...golden.smartexchange.program import MAGIC
 from ..common.top import EngineTop
-from .layouts import MAGIC
 
 __all__ = ["SmartExchangeTop", "emit"]
 

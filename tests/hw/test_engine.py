@@ -62,8 +62,8 @@ class Case:
 class Bench:
     """An engine and what is done with it; the ports stall where ``p`` is below 1."""
 
-    def __init__(self, config, p=1.0):
-        self.dut, self.reset = TernaryEngine(config), Signal()
+    def __init__(self, config, p=1.0, engine=TernaryEngine):
+        self.dut, self.reset = engine(config), Signal()
         self.p, self._width = p, config.drain_width
         self._taken, self._random = [], random.Random(2)
 
