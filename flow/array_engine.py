@@ -110,7 +110,7 @@ class ArrayEngine:
         """Results of the Verilog file or text ``rtl``, compiled in ``folder``."""
         from shiftwork.sim.compiled import CompiledSimulator
 
-        simulator = CompiledSimulator(rtl, folder, self.top, progress=stage)
+        simulator = CompiledSimulator(rtl, folder, self.top, progress=stage, magic=self.program.MAGIC)
         output = simulator.run(program.to_words(), _batches(program, x), progress=progress)
         return Results(
             _values(program, output.values, len(x)),

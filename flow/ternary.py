@@ -47,13 +47,13 @@ REGISTERS = registers(Program, ("row_depth", "weight_depth", "table_depth", "vec
 
 def verilog(config):
     """The RTL of an engine of ``config``."""
-    from shiftwork.hw.common.top import emit
+    from shiftwork.hw.ternary.top import emit
 
     return emit(config)
 
 
 def _buses(config, **arguments):
-    from shiftwork.hw.common.top import TernaryTop
+    from shiftwork.hw.ternary.top import TernaryTop
 
     return TernaryTop(config, **arguments)
 

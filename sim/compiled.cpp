@@ -1,4 +1,4 @@
-// Drives a compiled model of `shiftwork_ternary` over its buses, for compiled.py.
+// Drives a compiled model of an engine over its buses, for compiled.py. MAGIC is its ID.
 //
 // DESIGN is the file that Yosys' write_cxxrtl wrote, TOP its struct. With TRACE, the first cycles go to a VCD file.
 // Every stream keeps what it offers until it is taken, and stalls before offering with the given probability.
@@ -23,7 +23,6 @@ enum Failure { HANG = -1, REFUSED = -2, OVERRUN = -3, IDENTITY = -4, TRACE_FILE 
 
 enum Register { ID = 0x00, CONTROL = 0x10, STATUS = 0x14, LOAD_CYCLES = 0x18, RUN_CYCLES = 0x1C };
 
-const uint32_t MAGIC = 0x31545753;
 const uint32_t POLL_CYCLES = 64;
 
 // Ports are plain values, or wires where an output is a register.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from shiftwork.golden.common.program import ErrorCode
+from shiftwork.golden.ternary.program import MAGIC
 
 from .tools import ToolError, cxx_compiler, cxxrtl_include, run_compiler, run_yosys
 
@@ -63,6 +64,8 @@ class CompiledSimulator:
         Where to compile; made where it does not exist.
     top : str
         Name of the module; its ports are those of the specification.
+    magic : int
+        What its register ID must be; the ternary engine's without it.
     progress : function of str, optional
         Told what is being done.
     trace : bool
@@ -71,11 +74,12 @@ class CompiledSimulator:
     Raises ToolError where Yosys or the C++ compiler is missing or fails.
     """
 
-    def __init__(self, verilog, build_dir, top="shiftwork_ternary", progress=None, trace=False):
+    def __init__(self, verilog, build_dir, top="shiftwork_ternary", progress=None, trace=False,
+                 magic=MAGIC):
         text = verilog if isinstance(verilog, str) and "\n" in verilog else Path(verilog).read_text()
         compiler, include = cxx_compiler(), cxxrtl_include()
         version = subprocess.run([*compiler, "--version"], text=True, capture_output=True).stdout
-        flags = [*FLAGS, *(["-DTRACE"] if trace else [])]
+        flags = [*FLAGS, f"-DMAGIC={magic:#x}u", *(["-DTRACE"] if trace else [])]
         sources = (text, DRIVER.read_text(), (include / "cxxrtl" / "cxxrtl.h").read_text())
         parts = (*sources, YOSYS_SCRIPT, *compiler, version, top, *flags)
         name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]

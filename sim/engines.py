@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from shiftwork.golden.common.program import ArrayProgram
+from shiftwork.golden.smartexchange.config import SmartExchangeConfig
+from shiftwork.golden.smartexchange.program import Program as SmartExchangeProgram
 from shiftwork.golden.ternary.config import TernaryConfig
-from shiftwork.golden.ternary.program import Program
+from shiftwork.golden.ternary.program import Program as TernaryProgram
 
 __all__ = ["Engine", "engine_of"]
 
@@ -35,7 +37,8 @@ class Engine:
 
 
 _ENGINES = {
-    TernaryConfig: Engine("shiftwork_ternary", Program),
+    SmartExchangeConfig: Engine("shiftwork_smartexchange", SmartExchangeProgram),
+    TernaryConfig: Engine("shiftwork_ternary", TernaryProgram),
 }
 
 

@@ -51,7 +51,7 @@ def verify(verilog, config, program, inputs, expected, folder, simulator=None, *
     found = {"simulator": simulator, "batches": len(job["inputs"]), "values": job["expected"].size}
     folder = Path(folder)
     if simulator == "compiled":
-        return found | _verify_compiled(verilog, engine_of(config).top, job, folder, seed, progress)
+        return found | _verify_compiled(verilog, engine_of(config), job, folder, seed, progress)
     path = write_job(folder / "job.npz", job)
     passed = run_cocotb(verilog, engine_of(config).top, "shiftwork.sim.engine_tests", folder, simulator,
                         {JOB_VARIABLE: str(path)}, seed, tests)
@@ -87,8 +87,8 @@ def _job(config, program, inputs, expected, load_cycles, run_cycles):
     return job
 
 
-def _verify_compiled(verilog, top, job, folder, seed, progress):
-    simulator = CompiledSimulator(verilog, folder, top)
+def _verify_compiled(verilog, engine, job, folder, seed, progress):
+    simulator = CompiledSimulator(verilog, folder, engine.top, magic=engine.program.MAGIC)
     output = simulator.run(job["program"], job["inputs"], progress=progress)
     np.testing.assert_array_equal(output.values, job["expected"], "values of the output stream")
     for name in ("load_cycles", "run_cycles"):

@@ -2,8 +2,10 @@
 
 from amaranth.hdl import Array, Cat, Const, Module, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from .delay import delay
+from .row_memory import RowMemory
 
 __all__ = ["ColumnArray"]
 
@@ -127,16 +129,22 @@ class ColumnArray(wiring.Component):
         # and subtracting zero adds ~0 + 1. So only the mark of the last term knows the module's reset, which
         # sets it: accumulators then stay cleared until all older terms are gone.
         idle = ~self.valid | self.null
-        last = _delay(m, self.valid & self.last, 4, init=1, reset_less=False)
-        is_signed = _delay(m, self.signed, 2)
+        last = delay(m, self.valid & self.last, 4, init=1, reset_less=False)
+        is_signed = delay(m, self.signed, 2)
         m.d.comb += [
             self.ready.eq(1),
-            self.done.eq(_delay(m, self.valid & self.last, self.latency - 2, reset_less=False)),
+            self.done.eq(delay(m, self.valid & self.last, self.latency - 2, reset_less=False)),
         ]
-        dense = _delay(m, self.dense, 2) if self.transposed else Const(0)
+        dense = delay(m, self.dense, 2) if self.transposed else Const(0)
 
         if self.convolution:
-            x, x_sign = self._rows(m, _delay(m, idle | (self.dense & self.transposed), 2), is_signed)
+            m.submodules.rows = rows = RowMemory(
+                self.lanes, width, self.row_depth, self.scatter_width)
+            m.d.comb += [
+                rows.row.eq(self.row), rows.clear.eq(delay(m, idle | (self.dense & self.transposed), 2)),
+                rows.signed.eq(is_signed), rows.write_row.eq(self.write_row),
+                rows.write_data.eq(self.write_data), rows.write_groups.eq(self.write_groups)]
+            x, x_sign = rows.x, rows.sign
         else:
             x, x_sign = Const(0, width * self.lanes), Const(0, self.lanes)
 
@@ -145,13 +153,13 @@ class ColumnArray(wiring.Component):
         subtract = Signal(self.lanes, reset_less=True)
         carry = Signal(self.lanes, reset_less=True)
         m.d.sync += [
-            subtract.eq(_delay(m, self.valid & self.subtract, 2).replicate(self.lanes)),
+            subtract.eq(delay(m, self.valid & self.subtract, 2).replicate(self.lanes)),
             carry.eq(subtract),
         ]
         if self.transposed:
-            value = Cat(self.dense_value, self.dense_value[-1] & _delay(m, is_signed, 1))
+            value = Cat(self.dense_value, self.dense_value[-1] & delay(m, is_signed, 1))
             m.d.sync += nonzero.eq(self.dense_nonzero)
-            with m.If(_delay(m, idle | ~self.dense, 2)):
+            with m.If(delay(m, idle | ~self.dense, 2)):
                 m.d.sync += nonzero.eq(0)
             with m.If(dense):
                 m.d.sync += subtract.eq(self.dense_negative)
@@ -177,39 +185,3 @@ class ColumnArray(wiring.Component):
             m.d.sync += result[d].eq(Array(snapshots[d::self.drain_width])[self.select])
 
         return m
-
-    def _rows(self, m, clear, is_signed):
-        """Activations of the row memory and their signs, zero after ``clear``; arguments are of cycle 2."""
-        width = self.activation_width
-        x = Signal(width * self.lanes, reset_less=True)
-        x_sign = Signal(self.lanes, reset_less=True)
-        row = _delay(m, self.row, 1)
-        words = []
-        for group in range(self.lanes // self.scatter_width):
-            # Never is a row read in the cycle in which it is written.
-            memory = Memory(shape=width * self.scatter_width, depth=self.row_depth, init=[],
-                            attrs={"no_rw_check": 1})
-            m.submodules[f"rows_{group}"] = memory
-            write, read = memory.write_port(), memory.read_port()
-            m.d.comb += [
-                write.addr.eq(self.write_row),
-                write.data.eq(self.write_data),
-                write.en.eq(self.write_groups[group]),
-                read.addr.eq(row),
-            ]
-            words.append(read.data)
-        m.d.sync += [x.eq(Cat(words)), x_sign.eq(Cat(words)[width - 1::width])]
-        with m.If(clear):
-            m.d.sync += x.eq(0)
-        with m.If(clear | ~is_signed):
-            m.d.sync += x_sign.eq(0)
-        return x, x_sign
-
-
-def _delay(m, value, cycles, *, init=0, reset_less=True):
-    """``value`` as it was ``cycles`` before."""
-    for _ in range(cycles):
-        register = Signal(value.shape(), init=init, reset_less=reset_less)
-        m.d.sync += register.eq(value)
-        value = register
-    return value

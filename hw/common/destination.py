@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from ..ternary.layouts import DESCRIPTOR, Destination, operation_layout
+from .layouts import Destination, operation_layout
 from .scatter import Scatter
 from .stream import packet
 
@@ -69,6 +69,13 @@ class InputReader(wiring.Component):
 class Destinations(wiring.Component):
     """Decides where vectors of D values go, and knows when the layer's destination has room.
 
+    Parameters
+    ----------
+    config : ArrayConfig
+    layout : StructLayout of a descriptor
+    rows : bool, whether there is a row memory
+    step : int, cycles of a scatter operation
+
     Members
     -------
     descriptor, start : In
@@ -80,15 +87,15 @@ class Destinations(wiring.Component):
     layer_done : Out(1), one cycle: all results of the layer are where they belong
     """
 
-    def __init__(self, config):
-        self._config = config
+    def __init__(self, config, layout, rows=True, step=1):
+        self._config, self._layout, self._has_rows, self._step = config, layout, rows, step
         super().__init__({
-            "descriptor": In(DESCRIPTOR), "start": In(1), "free": Out(1), "reserve": In(1),
+            "descriptor": In(layout), "start": In(1), "free": Out(1), "reserve": In(1),
             "vectors": In(range(config.drain_cycles + 1)),
             "valid": In(1), "ends": In(1), "layer_ends": In(1),
             "row_write": Out(1), "vector_write": Out(1), "push": Out(1),
             "fill": Out(1), "drain": Out(1), "operation_valid": Out(1),
-            "operation": Out(operation_layout(config)),
+            "operation": Out(operation_layout(config, step)),
             "popped": In(1), "popped_last": In(1), "layer_done": Out(1),
         })
 
@@ -98,13 +105,13 @@ class Destinations(wiring.Component):
         m.d.comb += self.vector_write.eq(self.valid & (destination == Destination.VECTOR))
         with m.If(destination == Destination.VECTOR):
             m.d.comb += [self.free.eq(1), self.layer_done.eq(self.valid & self.layer_ends)]
-        if self._config.convolution:
+        if self._has_rows:
             self._rows(m)
         self._stream(m)
         return m
 
     def _rows(self, m):
-        m.submodules.scatter = scatter = Scatter(self._config)
+        m.submodules.scatter = scatter = Scatter(self._config, self._layout, self._step)
         rows = self.descriptor.destination == Destination.ROWS
         m.d.comb += [
             scatter.descriptor.eq(self.descriptor), scatter.start.eq(self.start),

@@ -4,8 +4,8 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .drain import scaled_latency
 from .pool import MaxPool
+from .requantize import Requantizer
 
 __all__ = ["DrainFlags"]
 
@@ -13,27 +13,33 @@ __all__ = ["DrainFlags"]
 class DrainFlags(wiring.Component):
     """Delays what `DrainControl` says of results, as long as `Drain` has them; the same for all arrays.
 
+    Parameters
+    ----------
+    config : ArrayConfig
+    slots : int, windows of pooling that are open together, times vectors of a row
+    array_latency : int, cycles from selecting results to `Drain`'s ``result``
+
     Members
     -------
     dense : In(1), the layer is of the transposed mode
     valid, select, lane, masked, first, last, ends, layer_ends : In, of DrainControl
     packing : Out, ``masked`` and ``lane`` of the results that `Drain` packs
     pool, pool_slot, pool_first : Out, of the vector that goes to the pool
-    o_valid, o_slot, o_ends, o_layer_ends : Out, of the vector that leaves it
+    o_valid, o_slot, o_ends, o_layer_ends : Out, of the vector that leaves it; o_slot: of a row's vectors
 
-    Timing: ``Drain.latency`` cycles from ``valid`` to ``o_valid``; ``packing`` comes 1 + ``MaxPool.latency``
-    cycles before that.
+    Timing: ``array_latency + Drain.latency`` cycles from ``valid`` to ``o_valid``; ``packing`` comes
+    1 + ``MaxPool.latency`` cycles before that.
     """
 
-    def __init__(self, config):
-        self._config = config
+    def __init__(self, config, slots, array_latency=1):
+        self._config, self._array_latency = config, array_latency
         super().__init__({
-            "dense": In(1), "valid": In(1), "select": In(range(config.drain_cycles)),
+            "dense": In(1), "valid": In(1), "select": In(range(slots)),
             "lane": In(range(max(2, config.drain_width))), "masked": In(config.drain_width),
             "first": In(1), "last": In(1), "ends": In(1), "layer_ends": In(1),
             "packing": Out(data.StructLayout({
                 "masked": config.drain_width, "lane": range(max(2, config.drain_width))})),
-            "pool": Out(1), "pool_slot": Out(range(config.drain_cycles)), "pool_first": Out(1),
+            "pool": Out(1), "pool_slot": Out(range(slots)), "pool_first": Out(1),
             "o_valid": Out(1), "o_slot": Out(range(config.drain_cycles)), "o_ends": Out(1),
             "o_layer_ends": Out(1),
         })
@@ -47,7 +53,7 @@ class DrainFlags(wiring.Component):
         m.d.comb += flags.eq(Cat(self.masked, self.lane, self.select, self.first, self.last, self.ends,
                                  self.layer_ends))
         valid = self.valid
-        for n in range(scaled_latency(config)):
+        for n in range(self._array_latency + Requantizer.latency):
             register = Signal.like(flags, name=f"flags{n}", reset_less=True)
             mark = Signal(name=f"valid{n}")
             m.d.sync += [register.eq(flags), mark.eq(valid)]

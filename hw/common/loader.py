@@ -1,26 +1,16 @@
 """The program loader: takes a program packet apart, checks it and fills the memories."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...golden.ternary.program import ErrorCode
+from ...golden.common.program import ErrorCode
 from .stream import packet
 
-__all__ = ["MAGIC", "VERSION", "ProgramLoader"]
-
-MAGIC = 0x31545753
-"""Word 0 of a program, bytes "SWT1"."""
+__all__ = ["VERSION", "ProgramLoader"]
 
 VERSION = 1
-"""Version of the program format."""
-
-
-class Memory(enum.Enum, shape=8):
-    """Number of a memory in a section's first word."""
-
-    TABLE = 1
-    WEIGHTS = 2
+"""Version of the program formats."""
 
 
 class Expect(enum.Enum):
@@ -66,7 +56,12 @@ class ProgramLoader(wiring.Component):
 
     Parameters
     ----------
-    config : TernaryConfig
+    magic : int
+        Word 0 of a program.
+    fingerprint : int
+        24 bits, of the engine.
+    memories : dict of str: (depth, width)
+        Words and their bits of each memory; the first one has number 1 in a section's first word, and so on.
 
     Members
     -------
@@ -74,10 +69,8 @@ class ProgramLoader(wiring.Component):
         The program.
     enable : In(1)
         Whether words are accepted: ``i.ready``.
-    table_address, table_data, table_write : Out
-        Write port of the table.
-    weights_address, weights_data, weights_write : Out
-        Write port of the weight memory.
+    NAME_address, NAME_data, NAME_write : Out
+        Write port of each memory.
     loaded : Out(1)
         Whether the last packet was a good program; low from the cycle after its first word is accepted.
     error, failed : Out
@@ -89,21 +82,20 @@ class ProgramLoader(wiring.Component):
 
     Timing: one word a cycle, without pauses, also between packets. A memory is written in the cycle after the
     last chunk of its word is accepted; ``loaded``, ``done`` and ``failed`` follow 2 cycles after the word
-    that causes them. Cost: 32 * ceil(max(2 * lanes, table_width) / 32) flip-flops of shift register and about
-    130 more.
+    that causes them. Cost: 32 * ceil(width / 32) flip-flops of shift register, width that of the widest
+    memory, and about 130 more.
     """
 
-    def __init__(self, config):
-        self.config = config
+    def __init__(self, magic, fingerprint, memories):
+        self.magic, self.fingerprint, self.memories = magic, fingerprint, dict(memories)
+        ports = {}
+        for name, (depth, width) in self.memories.items():
+            ports |= {f"{name}_address": Out(range(depth)), f"{name}_data": Out(width),
+                      f"{name}_write": Out(1)}
         super().__init__({
             "i": In(stream.Signature(packet(32))),
             "enable": In(1),
-            "table_address": Out(range(config.table_depth)),
-            "table_data": Out(config.table_width),
-            "table_write": Out(1),
-            "weights_address": Out(range(config.weight_depth)),
-            "weights_data": Out(2 * config.word_width),
-            "weights_write": Out(1),
+            **ports,
             "loaded": Out(1),
             "error": Out(4),
             "failed": Out(1),
@@ -113,7 +105,7 @@ class ProgramLoader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        s = _State(self.config)
+        s = _State(self.memories.values())
 
         # Every accepted word shifts in at the top and is looked at in the next cycle. No word is ever held
         # there, so the stream is ready whenever it is enabled; and when the last chunk of a memory word is
@@ -142,20 +134,20 @@ class ProgramLoader(wiring.Component):
         m.d.comb += [
             self.loaded.eq(loaded & ~s.valid),
             self.busy.eq(s.valid | (s.expect != Expect.MAGIC)),
-            self.table_address.eq(s.address),
-            self.table_data.eq(s.words[-32 * s.table_chunks:]),
-            self.table_write.eq(s.write & ~s.weights),
-            self.weights_address.eq(s.address),
-            self.weights_data.eq(s.words[-32 * s.weights_chunks:]),
-            self.weights_write.eq(s.write & s.weights),
         ]
+        for n, name in enumerate(self.memories):
+            m.d.comb += [
+                getattr(self, f"{name}_address").eq(s.address),
+                getattr(self, f"{name}_data").eq(s.words[-32 * s.chunks[n]:]),
+                getattr(self, f"{name}_write").eq(s.write & (s.memory == n)),
+            ]
 
         return m
 
     def _check(self, m, s):
         """What is wrong with the word, were it taken: ``error``."""
         end = s.address + s.word[:len(s.left)]
-        depth = Mux(s.weights, self.config.weight_depth, self.config.table_depth)
+        depth = Array(depth for depth, _ in self.memories.values())[s.memory]
 
         def refuse(condition, code):
             with m.If(condition):
@@ -165,9 +157,9 @@ class ProgramLoader(wiring.Component):
         refuse(s.last & ~s.checksum & (s.expect != Expect.END), ErrorCode.TRUNCATED)
         with m.Switch(s.expect):
             with m.Case(Expect.MAGIC):
-                refuse(s.word != MAGIC, ErrorCode.MAGIC)
+                refuse(s.word != self.magic, ErrorCode.MAGIC)
             with m.Case(Expect.VERSION):
-                refuse(s.word[8:] != self.config.fingerprint, ErrorCode.GEOMETRY)
+                refuse(s.word[8:] != self.fingerprint, ErrorCode.GEOMETRY)
                 refuse(s.word[:8] != VERSION, ErrorCode.VERSION)
             with m.Case(Expect.SECTION):
                 refuse(s.checksum & ~s.last, ErrorCode.OVERLONG)
@@ -181,7 +173,7 @@ class ProgramLoader(wiring.Component):
     def _advance(self, m, s):
         """What to expect after the word, and whether it completes a memory word or the program."""
         number, begin = s.word[:8], s.word[8:]
-        chunks = Mux(s.weights, s.weights_chunks - 1, s.table_chunks - 1)
+        chunks = Array(chunks - 1 for chunks in s.chunks)[s.memory]
 
         with m.If(s.fresh):
             m.d.sync += s.remaining.eq(s.remaining - 1)
@@ -194,10 +186,10 @@ class ProgramLoader(wiring.Component):
                     m.d.sync += [s.remaining.eq(s.word), s.expect.eq(Expect.SECTION)]
                 with m.Case(Expect.SECTION):
                     m.d.comb += s.good.eq(s.checksum & s.last & (s.word == ~s.crc))
-                    known = (number == Memory.TABLE.value) | (number == Memory.WEIGHTS.value)
+                    known = (number != 0) & (number <= len(s.chunks))
                     m.d.sync += [
                         s.unknown.eq(~known | begin[len(s.address):].any()),
-                        s.weights.eq(number == Memory.WEIGHTS.value),
+                        s.memory.eq(number - 1),
                         s.address.eq(begin),
                         s.expect.eq(Expect.COUNT),
                     ]
@@ -223,12 +215,10 @@ class ProgramLoader(wiring.Component):
 class _State:
     """Signals that the loader's parts share."""
 
-    def __init__(self, config):
-        self.table_chunks = -(-config.table_width // 32)
-        self.weights_chunks = -(-2 * config.word_width // 32)
-        most_chunks = max(2, self.table_chunks, self.weights_chunks)
+    def __init__(self, memories):
+        self.chunks = [-(-width // 32) for _, width in memories]   # of a word of each memory
 
-        self.words = Signal(32 * max(self.table_chunks, self.weights_chunks))
+        self.words = Signal(32 * max(self.chunks))
         self.word = self.words[-32:]     # the word looked at
         self.valid = Signal()            # it is a new one
         self.last = Signal()             # it is the packet's last
@@ -240,10 +230,10 @@ class _State:
         self.remaining = Signal(32)      # words before the checksum, this one included
         self.checksum = (self.expect == Expect.SECTION) & (self.remaining == 0)
         self.unknown = Signal()          # the section is for no memory, or begins beyond any
-        self.weights = Signal()          # it is for the weight memory
-        self.address = Signal(range(max(config.table_depth, config.weight_depth) + 1))
+        self.memory = Signal(range(len(self.chunks)))     # which one it is for
+        self.address = Signal(range(max(depth for depth, _ in memories) + 1))
         self.left = Signal.like(self.address)      # memory words of it
-        self.chunk = Signal(range(most_chunks))    # chunks of the memory word after this one
+        self.chunk = Signal(range(max(2, *self.chunks)))   # chunks of the memory word after this one
 
         self.error = Signal(4)
         self.good = Signal()             # the program ends here, and is good

@@ -6,12 +6,12 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["Requantizer"]
 
-MIN_SHIFT = 8
 PART = 16  # bits of a factor that every FPGA's multiplier takes unsigned
 
 
 class Requantizer(wiring.Component):
-    """``y = clamp(((acc + bias) * scale + 2 ** (n - 1)) >> n, low, high)`` with ``n = shift + 8``.
+    """``y = clamp(((acc + bias) * scale + 2 ** (n - 1)) >> n, low, high)`` with
+    ``n = shift + min_shift``.
 
     Exact for all values of the members, provided ``low <= high``; nothing overflows on the way.
 
@@ -23,8 +23,10 @@ class Requantizer(wiring.Component):
         Bits of ``scale``, unsigned.
     out_width : int
         Bits of ``low``, ``high`` and ``y``, two's complement.
+    min_shift : int
+        1 .. 16.
 
-    Raises ValueError if ``acc_width`` is below 16.
+    Raises ValueError if ``acc_width`` is below 16 or ``min_shift`` not one of these.
 
     Members
     -------
@@ -44,12 +46,15 @@ class Requantizer(wiring.Component):
 
     latency = 7
 
-    def __init__(self, acc_width, scale_width, out_width=16):
+    def __init__(self, acc_width, scale_width, out_width=16, min_shift=8):
         if acc_width < PART:
             raise ValueError(f"acc_width must be at least {PART}, not {acc_width}")
         self.acc_width = acc_width
         self.scale_width = scale_width
+        if not 1 <= min_shift <= PART:
+            raise ValueError(f"min_shift must be between 1 and {PART}, not {min_shift}")
         self.out_width = out_width
+        self.min_shift = min_shift
         super().__init__({
             "acc": In(signed(acc_width)),
             "bias": In(signed(acc_width)),
@@ -77,7 +82,7 @@ class Requantizer(wiring.Component):
         product_low = stage(total[:PART] * scale)
         product_high = stage((total >> PART) * scale)
         product = stage((product_low >> PART) + product_high)
-        fraction = stage(product_low[MIN_SHIFT - 1:PART])
+        fraction = stage(product_low[self.min_shift - 1:PART])
 
         # Shifting goes on with one bit below the result's, for rounding. Only those bits are kept that may
         # still come down into the result; if others differ from the sign, the result is beyond the bounds.

@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from ..ternary.layouts import Widths, operation_layout
+from .layouts import ArrayWidths, operation_layout
 from .row_buffer import RowBuffer
 
 __all__ = ["RowMover"]
@@ -30,14 +30,14 @@ class RowMover(wiring.Component):
     activations of distributed memory.
     """
 
-    def __init__(self, config):
-        self._config = config
-        w = Widths(config)
+    def __init__(self, config, step=1):
+        self._config, self._step = config, step
+        w = ArrayWidths(config, step)
         super().__init__({
             "write": In(1), "slot": In(range(config.drain_cycles)),
             "values": In(data.ArrayLayout(config.activation_width, config.drain_width)),
             "fill": In(1), "drain": In(1), "clear": In(1),
-            "valid": In(1), "operation": In(operation_layout(config)),
+            "valid": In(1), "operation": In(operation_layout(config, step)),
             "write_row": Out(w.write_row), "write_data": Out(w.piece * config.scatter_width),
             "write_groups": Out(config.groups),
         })
@@ -50,7 +50,7 @@ class RowMover(wiring.Component):
             getattr(buffer, name).eq(getattr(self, name))
             for name in ("write", "slot", "values", "fill", "drain", "clear")]
         m.d.comb += [buffer.group.eq(self.operation.group), buffer.shift.eq(self.operation.shift)]
-        self._move(m, buffer, Widths(config).piece)
+        self._move(m, buffer, ArrayWidths(config, self._step).piece)
         return m
 
     def _move(self, m, buffer, piece):

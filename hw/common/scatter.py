@@ -4,7 +4,7 @@ from amaranth import Array, Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..ternary.layouts import DESCRIPTOR, operation_layout
+from .layouts import operation_layout
 from .scatter_control import ScatterControl
 
 __all__ = ["Scatter"]
@@ -22,29 +22,29 @@ class Scatter(wiring.Component):
 
     Members
     -------
-    descriptor : In(DESCRIPTOR), constant while a layer runs; start : In(1)
+    descriptor : In(layout), constant while a layer runs; start : In(1)
     free : Out(1), a row may be reserved; reserve : In(1)
     fill : In(1), the last part of a row has come
     drain : Out(1), a row was read, its last operation was one or two cycles before
     valid, operation : Out, one operation, registered
     done : Out(1), one cycle: the last row of the layer was read; its last write follows within 3 cycles
 
-    Timing: a row takes #u * #v * P/G * ``scatter_step`` cycles and one; its first operation leaves 3 cycles
+    Timing: a row takes #u * #v * P/G * ``step`` cycles and one; its first operation leaves 3 cycles
     after its last part came. ``row_slots`` rows are under way.
     """
 
-    def __init__(self, config):
-        self._config = config
+    def __init__(self, config, layout, step=1):
+        self._config, self._layout, self._step = config, layout, step
         super().__init__({
-            "descriptor": In(DESCRIPTOR), "start": In(1), "free": Out(1), "reserve": In(1),
-            "fill": In(1), "drain": Out(1), "valid": Out(1), "operation": Out(operation_layout(config)),
+            "descriptor": In(layout), "start": In(1), "free": Out(1), "reserve": In(1),
+            "fill": In(1), "drain": Out(1), "valid": Out(1), "operation": Out(operation_layout(config, step)),
             "done": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        m.submodules.control = control = ScatterControl(config)
+        m.submodules.control = control = ScatterControl(config, self._layout, self._step)
         reserved, full = (Signal(range(config.row_slots + 1), name=name) for name in ("reserved", "full"))
         m.d.sync += [
             reserved.eq(reserved + self.reserve - control.over),
@@ -57,7 +57,7 @@ class Scatter(wiring.Component):
             control.descriptor.eq(self.descriptor), control.start.eq(self.start),
             control.available.eq(full.any()),
         ]
-        operation = Signal(operation_layout(config), reset_less=True)
+        operation = Signal(operation_layout(config, self._step), reset_less=True)
         m.d.sync += [
             self.valid.eq(control.valid), operation.bit.eq(control.bit), operation.group.eq(control.group),
             operation.row.eq(control.row + control.row_v), operation.inside.eq(self._inside(control)),

@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..ternary.layouts import DESCRIPTOR, Widths
+from .layouts import ArrayWidths
 from .nest import Nest
 from .window_walk import WindowWalk
 
@@ -12,32 +12,32 @@ __all__ = ["ScatterControl"]
 
 
 class ScatterControl(wiring.Component):
-    """Names the operations of a layer's rows, one in ``scatter_step`` cycles.
+    """Names the operations of a layer's rows, one in ``step`` cycles.
 
     An operation: lanes ``group``, moved by ``a`` cells down and ``c`` right, to ``row`` + ``row_v``; in its
     cycle number ``bit`` (serial engines).
 
     Members
     -------
-    descriptor : In(DESCRIPTOR), constant while a layer runs; start : In(1)
+    descriptor : In(layout), constant while a layer runs; start : In(1)
     available : In(1), a row is complete; load : Out(1), it is taken
     valid, bit, group, a, c, row, row_v : Out, one operation
     over : Out(1), the cycle after a row's last operation; done : Out(1), with the layer's last one
     """
 
-    def __init__(self, config):
-        self._config = config
-        w = Widths(config)
+    def __init__(self, config, layout, step=1):
+        self._config, self._step = config, step
+        w = ArrayWidths(config)
         super().__init__({
-            "descriptor": In(DESCRIPTOR), "start": In(1), "available": In(1), "load": Out(1),
-            "valid": Out(1), "bit": Out(range(config.scatter_step)),
+            "descriptor": In(layout), "start": In(1), "available": In(1), "load": Out(1),
+            "valid": Out(1), "bit": Out(range(step)),
             "group": Out(range(max(2, config.groups))), "a": Out(w.local), "c": Out(w.local),
             "row": Out(w.row), "row_v": Out(w.row), "over": Out(1), "done": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
-        d, w = self.descriptor, Widths(self._config)
+        d, w = self.descriptor, ArrayWidths(self._config)
         m.submodules.loops = loops = Nest([w.m, w.local, w.local])
         m.submodules.walk_u = walk_u = WindowWalk(w.local, w.row)
         m.submodules.walk_v = walk_v = WindowWalk(w.local, w.row)
@@ -56,7 +56,7 @@ class ScatterControl(wiring.Component):
         m.d.comb += [
             fits.eq(walk_u.fits & walk_v.fits), walk_u.count.eq(u_count), walk_v.count.eq(v_count),
             group_end.eq(self.group == self._config.groups - 1),
-            step_end.eq(self.bit == self._config.scatter_step - 1),
+            step_end.eq(self.bit == self._step - 1),
             last.eq(self.valid & step_end & group_end & ~u_more & ~v_more),
             self.load.eq(self.available & walk_u.ready & walk_v.ready & ~self.valid),
         ]

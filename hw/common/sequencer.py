@@ -4,22 +4,25 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..ternary.layouts import DESCRIPTOR, Kind, Widths
+from .layouts import ArrayWidths, Kind
 
 __all__ = ["Sequencer"]
-
-_WORDS = DESCRIPTOR.size // 32
 
 
 class Sequencer(wiring.Component):
     """Reads a layer's descriptor from the table, starts the layer, waits for its end, goes on to the next.
+
+    Parameters
+    ----------
+    config : ArrayConfig
+    layout : StructLayout of a descriptor, `descriptor_layout`
 
     Members
     -------
     start : In(1), run one batch; ignored while ``busy``
     abort : In(1), give up and become idle
     table_address : Out, table_data : In, the descriptor's words while ``fetching``
-    descriptor : Out(DESCRIPTOR), constant while a layer runs
+    descriptor : Out(layout), constant while a layer runs
     layer_start : Out(1), one cycle; layer_done : In(1), one cycle; running : Out(1), between the two
     layer : Out(8), number of the descriptor
     load_cycles, run_cycles : Out(32), cycles of this batch until the end of its INPUT layer and after it
@@ -28,20 +31,21 @@ class Sequencer(wiring.Component):
     Timing: 17 cycles of ``fetching`` and one of ``layer_start`` before a layer runs, 3 after the last one.
     """
 
-    def __init__(self, config):
-        w = Widths(config)
-        self._width = config.table_width
+    def __init__(self, config, layout):
+        w = ArrayWidths(config)
+        self._layout = layout
         super().__init__({
             "start": In(1), "abort": In(1), "busy": Out(1), "fetching": Out(1),
             "table_address": Out(w.table), "table_data": In(config.table_width),
-            "descriptor": Out(DESCRIPTOR), "layer_start": Out(1), "layer_done": In(1), "running": Out(1),
+            "descriptor": Out(layout), "layer_start": Out(1), "layer_done": In(1), "running": Out(1),
             "layer": Out(8), "load_cycles": Out(32), "run_cycles": Out(32), "finished": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
-        count, loading = Signal(range(_WORDS + 1)), Signal()
-        words = Signal(DESCRIPTOR)
+        size = self._layout.size // 32
+        count, loading = Signal(range(size + 1)), Signal()
+        words = Signal(self._layout)
         m.d.comb += [
             self.descriptor.eq(words), self.table_address.eq((self.layer << 4) + count),
             self.busy.eq(1),
@@ -56,13 +60,13 @@ class Sequencer(wiring.Component):
             with m.State("FETCH"):
                 m.d.comb += self.fetching.eq(1)
                 m.d.sync += count.eq(count + 1)
-                for n in range(_WORDS):
+                for n in range(size):
                     with m.If(count == n + 1):
                         m.d.sync += words.as_value()[32 * n:32 * n + 32].eq(self.table_data)
                 with m.If((count == 2) & (words.kind == Kind.END)):
                     m.d.comb += self.finished.eq(1)
                     m.next = "IDLE"
-                with m.Elif(count == _WORDS):
+                with m.Elif(count == size):
                     m.next = "START"
             with m.State("START"):
                 m.d.comb += self.layer_start.eq(1)

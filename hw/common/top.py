@@ -1,27 +1,30 @@
-"""The ternary engine with buses: AXI4-Stream for data, AXI4-Lite for control."""
+"""An engine with buses: AXI4-Stream for data, AXI4-Lite for control."""
 
-from amaranth.back import verilog
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .axi import AxiLite, bus_members
-from .loader import MAGIC, VERSION
+from .loader import VERSION
 
-__all__ = ["TernaryTop", "emit"]
+__all__ = ["EngineTop"]
 
 CONTROL = 0x10
 """Address of the one register that is written."""
 
 
-class TernaryTop(wiring.Component):
-    """`TernaryEngine` behind the ports and registers of docs/engines/ternary-machine.md, "Ports".
+class EngineTop(wiring.Component):
+    """An engine behind the ports and registers of docs/engines/ternary-machine.md, "Ports".
 
     Parameters
     ----------
-    config : TernaryConfig
+    config : ArrayConfig
     engine : component
-        What stands behind the buses, of `TernaryEngine`'s interface; ``TernaryEngine(config)`` unless given.
+        What stands behind the buses, of `ArrayEngine`'s interface.
+    magic : int
+        Register ID.
+    depths : (int, int)
+        Registers DEPTH_WEIGHTS and DEPTH_VECTOR.
 
     Members
     -------
@@ -32,11 +35,8 @@ class TernaryTop(wiring.Component):
     or a clear reaches the engine one cycle before the write is answered.
     """
 
-    def __init__(self, config, *, engine=None):
-        if engine is None:
-            # Only here, so that the buses can be tested with any engine.
-            from ..ternary.engine import TernaryEngine
-            engine = TernaryEngine(config)
+    def __init__(self, config, engine, magic, depths):
+        self._magic, self._depths = magic, depths
         self.config = config
         self.engine = engine
         super().__init__({
@@ -91,7 +91,7 @@ class TernaryTop(wiring.Component):
         """(address, what is read there) of each register."""
         config, engine = self.config, self.engine
         return [
-            (0x00, MAGIC),
+            (0x00, self._magic),
             (0x04, VERSION | config.fingerprint << 8),
             (0x08, config.lanes | config.grid_rows << 16 | config.grid_columns << 24),
             (0x0C, config.drain_width | config.scatter_width << 8 | config.acc_width << 16
@@ -102,9 +102,9 @@ class TernaryTop(wiring.Component):
             (0x1C, engine.run_cycles),
             (0x20, batches),
             (0x24, config.row_depth),
-            (0x28, config.weight_depth),
+            (0x28, self._depths[0]),
             (0x2C, config.table_depth),
-            (0x30, config.vector_depth),
+            (0x30, self._depths[1]),
             (0x34, config.arrays),
         ]
 
@@ -113,9 +113,3 @@ def _stream_members(prefix, width, flow):
     back = Out if flow == In else In
     return {f"{prefix}tdata": flow(width), f"{prefix}tvalid": flow(1), f"{prefix}tready": back(1),
             f"{prefix}tlast": flow(1)}
-
-
-def emit(config):
-    """Verilog of ``TernaryTop(config)``, module ``shiftwork_ternary``; the same text for the same config."""
-    return verilog.convert(TernaryTop(config), name="shiftwork_ternary", emit_src=False,
-                           strip_internal_attrs=True)

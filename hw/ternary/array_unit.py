@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..common.column import ColumnArray
 from ..common.drain import Drain
-from ..common.row_mover import RowMover
-from ..common.stream import Queue, packet
+from ..common.result_port import ResultPort
+from ..common.stream import packet
 from .layouts import unit_fields, unit_strobes
 from .serial_array import SerialColumnArray
 from .vector import VectorMemory
@@ -50,21 +50,16 @@ class ArrayUnit(wiring.Component):
             fields = Signal(unit_fields(config), reset_less=True)
             m.d.sync += [strobes.eq(self.strobes), fields.eq(self.fields)]
         m.submodules.array = array = self._make_array()
-        m.submodules.drain = drain = Drain(config)
+        m.submodules.drain = drain = Drain(config, config.acc_width, config.drain_cycles)
         self._terms(m, array, strobes, fields)
         m.d.comb += [
             array.select.eq(fields.select), drain.result.eq(array.result),
             drain.pool.eq(strobes.pool), drain.slot.eq(fields.pool_slot),
         ]
-        for name in ("dense", "low", "high", "scale", "masked", "lane", "first"):
+        for name in ("dense", "low", "high", "scale", "masked", "lane"):
             m.d.comb += getattr(drain, name).eq(fields[name])
-        # a register, for what decides about the next row is far from here
-        values = Signal.like(drain.values, reset_less=True)
-        beat = Signal.like(drain.values)
-        for n in range(config.drain_width):
-            m.d.comb += beat[n].eq(fields.beat.word_select(n, config.activation_width))
-        m.d.sync += values.eq(Mux(fields.loading, beat.as_value(), drain.values.as_value()))
-        self._keep(m, array, strobes, fields, values)
+        m.d.comb += drain.first.eq(fields.first if config.convolution else 1)
+        self._keep(m, array, drain, strobes, fields)
         return m
 
     def _make_array(self):
@@ -87,31 +82,31 @@ class ArrayUnit(wiring.Component):
         if self._config.transposed:
             m.d.comb += [array.dense_nonzero.eq(fields.nonzero), array.dense_negative.eq(fields.negative)]
 
-    def _keep(self, m, array, strobes, fields, values):
+    def _keep(self, m, array, drain, strobes, fields):
         """Vectors at their destination."""
         config = self._config
-        kept = [values[n][:config.activation_width] for n in range(config.drain_width)]
-        m.submodules.queue = queue = Queue(packet(16 * config.drain_width), 2 * config.drain_cycles)
+        m.submodules.port = port = ResultPort(config, config.convolution, config.scatter_step)
         m.d.comb += [
-            queue.i.valid.eq(strobes.push), queue.i.p.data.eq(values), queue.i.p.last.eq(fields.layer_ends)]
-        wiring.connect(m, queue.o, wiring.flipped(self.o))
+            port.values.eq(drain.values), port.beat.eq(fields.beat), port.loading.eq(fields.loading),
+            port.push.eq(strobes.push), port.layer_ends.eq(fields.layer_ends)]
+        wiring.connect(m, port.o, wiring.flipped(self.o))
         if config.convolution:
-            m.submodules.mover = mover = RowMover(config)
             m.d.comb += [
-                mover.write.eq(strobes.write), mover.slot.eq(fields.slot), mover.values.eq(Cat(kept)),
-                mover.fill.eq(strobes.fill), mover.drain.eq(strobes.drain), mover.clear.eq(strobes.clear),
-                mover.valid.eq(strobes.operation), mover.operation.eq(fields.operation),
-                array.write_row.eq(mover.write_row), array.write_data.eq(mover.write_data),
-                array.write_groups.eq(mover.write_groups),
+                port.write.eq(strobes.write), port.slot.eq(fields.slot), port.fill.eq(strobes.fill),
+                port.drain.eq(strobes.drain), port.clear.eq(strobes.clear),
+                port.valid.eq(strobes.operation), port.operation.eq(fields.operation),
+                array.write_row.eq(port.write_row), array.write_data.eq(port.write_data),
+                array.write_groups.eq(port.write_groups),
             ]
         if config.transposed:
             m.submodules.vector = vector = VectorMemory(config)
             m.d.comb += [
                 vector.write.eq(strobes.keep), vector.position.eq(fields.position),
-                vector.values.eq(Cat(kept)), vector.source.eq(fields.source),
+                vector.values.eq(port.kept), vector.source.eq(fields.source),
                 array.dense_value.eq(vector.value),
             ]
-            nonzero = Cat(value.any() for value in kept)
+            nonzero = Cat(port.kept.word_select(n, config.activation_width).any()
+                          for n in range(config.drain_width))
             if config.arrays > 1:
                 m.d.sync += self.nonzero.eq(Mux(strobes.keep, nonzero, 0))
             else:

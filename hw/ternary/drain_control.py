@@ -5,8 +5,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from ..common.layouts import Destination, Kind
 from ..common.nest import Nest
-from .layouts import DESCRIPTOR, Destination, Kind, Widths
+from .layouts import DESCRIPTOR, Widths
 
 __all__ = ["DrainControl"]
 

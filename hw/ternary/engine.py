@@ -4,29 +4,28 @@ from functools import reduce
 from operator import or_
 
 from amaranth import Const, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
 
-from ...golden.ternary.program import ErrorCode
+from ...golden.ternary.program import MAGIC
 from ..common.column import ColumnArray
 from ..common.destination import Destinations, InputReader
 from ..common.drain_flags import DrainFlags
+from ..common.engine import ArrayEngine
+from ..common.layouts import Kind
 from ..common.loader import ProgramLoader
-from ..common.merger import Merger
 from ..common.sequencer import Sequencer
-from ..common.stream import packet
 from .array_unit import ArrayUnit
 from .drain_control import DrainControl
 from .fetcher import Fetcher
-from .layouts import Kind, Widths, item_layout, unit_fields, unit_strobes
+from .layouts import DESCRIPTOR, Widths, item_layout, unit_fields, unit_strobes
 from .sacu import SparseAdditionControl
 from .vector import BitmapMemory
 
 __all__ = ["TernaryEngine"]
 
 
-class TernaryEngine(wiring.Component):
+class TernaryEngine(ArrayEngine):
     """Runs ternary networks: docs/engines/ternary-machine.md says what a program means.
 
     Parameters
@@ -43,39 +42,29 @@ class TernaryEngine(wiring.Component):
     golden/ternary/timing.py predicts every cycle.
     """
 
-    def __init__(self, config):
-        self.config = config
-        super().__init__({
-            "i_program": In(stream.Signature(packet(32))),
-            "i": In(stream.Signature(packet(config.activation_width * config.drain_width))),
-            "o": Out(stream.Signature(packet(16 * config.drain_width))),
-            "start": In(1), "clear": In(1),
-            "busy": Out(1), "loaded": Out(1), "error": Out(4), "layer": Out(8),
-            "load_cycles": Out(32), "run_cycles": Out(32), "finished": Out(1),
-        })
-
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        sequencer = m.submodules.sequencer = Sequencer(config)
-        loader = m.submodules.loader = ProgramLoader(config)
+        sequencer = m.submodules.sequencer = Sequencer(config, DESCRIPTOR)
+        loader = m.submodules.loader = ProgramLoader(MAGIC, config.fingerprint, {
+            "table": (config.table_depth, config.table_width),
+            "weights": (config.weight_depth, 2 * config.word_width)})
         fetcher = m.submodules.fetcher = Fetcher(config)
         sacu = m.submodules.sacu = SparseAdditionControl(config)
         control = m.submodules.control = DrainControl(config)
-        flags = m.submodules.flags = DrainFlags(config)
+        flags = m.submodules.flags = DrainFlags(
+            config, config.drain_cycles, 2 if config.bit_serial else 1)
         reader = m.submodules.reader = InputReader(config)
-        destinations = m.submodules.destinations = Destinations(config)
+        destinations = m.submodules.destinations = Destinations(
+            config, DESCRIPTOR, config.convolution, config.scatter_step)
         units = [ArrayUnit(config) for _ in range(config.arrays)]
         for n, unit in enumerate(units):
             m.submodules[f"unit{n}"] = unit
-        # what the units are told, all the same but for beats of the input
         strobes, fields = Signal(unit_strobes(config)), Signal(unit_fields(config))
         m.d.comb += [part.descriptor.eq(sequencer.descriptor) for part in (fetcher, control, destinations)]
         m.d.comb += [part.start.eq(sequencer.layer_start) for part in (control, reader, destinations)]
         m.d.comb += fetcher.start.eq(sequencer.layer_start & (sequencer.descriptor.kind != Kind.INPUT))
 
-        wiring.connect(m, wiring.flipped(self.i_program), loader.i)
-        wiring.connect(m, wiring.flipped(self.i), reader.i)
         wiring.connect(m, fetcher.o, sacu.i)
         self._control(m, sequencer, loader, reader)
         item = self._issue(m, sequencer, sacu, control, units[0], strobes, fields)
@@ -85,33 +74,8 @@ class TernaryEngine(wiring.Component):
         if config.transposed:
             self._vectors(m, sequencer, fetcher, destinations, mine, units, fields, item)
         self._output(m, destinations, units)
-        for unit, its in zip(units, mine, strict=True):
-            m.d.comb += [unit.strobes.eq(strobes), unit.fields.eq(fields)]
-            for name in ("write", "keep"):
-                if name in unit_strobes(config).members:
-                    m.d.comb += unit.strobes[name].eq(strobes[name] & its)
+        self._tell(m, units, mine, strobes, fields)
         return m
-
-    def _control(self, m, sequencer, loader, reader):
-        """Start, errors and what the status registers show."""
-        m.d.comb += [
-            sequencer.start.eq(self.start & loader.loaded & ~reader.swallowing),
-            sequencer.abort.eq(reader.short | reader.long),
-            loader.enable.eq(~self.busy), self.loaded.eq(loader.loaded),
-            self.busy.eq(sequencer.busy | reader.swallowing), self.layer.eq(sequencer.layer),
-            self.load_cycles.eq(sequencer.load_cycles), self.run_cycles.eq(sequencer.run_cycles),
-            self.finished.eq(sequencer.finished),
-        ]
-        with m.If(loader.failed):
-            m.d.sync += self.error.eq(loader.error)
-        with m.Elif(reader.short):
-            m.d.sync += self.error.eq(ErrorCode.INPUT_SHORT)
-        with m.Elif(reader.long):
-            m.d.sync += self.error.eq(ErrorCode.INPUT_LONG)
-        with m.Elif(self.start & ~self.busy & ~loader.loaded):
-            m.d.sync += self.error.eq(ErrorCode.NO_PROGRAM)
-        with m.Elif(self.clear | loader.done):
-            m.d.sync += self.error.eq(0)
 
     def _issue(self, m, sequencer, sacu, control, unit, strobes, fields):
         """From the controller to the arrays, which hold it until it is done: items, a last one when drained.
@@ -190,41 +154,6 @@ class TernaryEngine(wiring.Component):
         for name in ("valid", "select", "lane", "masked", "first", "last", "ends", "layer_ends"):
             m.d.comb += getattr(flags, name).eq(getattr(control, name))
 
-    def _arrive(self, m, sequencer, control, flags, reader, destinations, strobes, fields):
-        """From drains or input stream to the destination; for each array a bit: the vector is its, too."""
-        loading = Signal()
-        mine, slot = Signal(self.config.arrays), Signal.like(flags.o_slot)
-        m.d.comb += [
-            fields.slot.eq(slot),
-            loading.eq(sequencer.running & (sequencer.descriptor.kind == Kind.INPUT)),
-            fields.loading.eq(loading), fields.beat.eq(self.i.p.data),
-            control.row_free.eq(destinations.free), control.advance_row.eq(reader.valid & reader.ends),
-            reader.running.eq(loading), reader.free.eq(destinations.free), reader.final.eq(control.final),
-            destinations.reserve.eq(Mux(loading, reader.begins, control.reserve)),
-            destinations.vectors.eq(control.vectors), sequencer.layer_done.eq(destinations.layer_done),
-            fields.layer_ends.eq(destinations.layer_ends), strobes.push.eq(destinations.push),
-        ]
-        m.d.sync += [
-            destinations.valid.eq(Mux(loading, reader.valid, flags.o_valid)),
-            slot.eq(Mux(loading, reader.slot, flags.o_slot)),
-            destinations.ends.eq(Mux(loading, reader.ends, flags.o_ends)),
-            destinations.layer_ends.eq(Mux(loading, reader.ends & reader.final, flags.o_layer_ends)),
-        ]
-        if self.config.convolution:
-            m.d.comb += [
-                strobes.write.eq(destinations.row_write), strobes.fill.eq(destinations.fill),
-                strobes.drain.eq(destinations.drain), strobes.clear.eq(sequencer.layer_start),
-                strobes.operation.eq(destinations.operation_valid),
-                fields.operation.eq(destinations.operation),
-            ]
-        if self.config.transposed:
-            m.d.comb += strobes.keep.eq(destinations.vector_write)
-        if self.config.arrays == 1:
-            m.d.comb += mine.eq(1)
-        else:
-            m.d.sync += mine.eq(Mux(loading, 1 << reader.number, ~0))
-        return mine
-
     def _vectors(self, m, sequencer, fetcher, destinations, mine, units, fields, item):
         """The bitmap beside the arrays' vector memories."""
         m.submodules.bitmaps = bitmaps = BitmapMemory(self.config)
@@ -239,20 +168,4 @@ class TernaryEngine(wiring.Component):
             bitmaps.address.eq(fetcher.address), bitmaps.read.eq(fetcher.advance),
             fetcher.bitmap.eq(bitmap),
             fields.position.eq(bitmaps.position), fields.source.eq(item.source),
-        ]
-
-    def _output(self, m, destinations, units):
-        """From the arrays' queues to the output stream."""
-        final = Const(1)
-        if self.config.arrays == 1:
-            wiring.connect(m, units[0].o, wiring.flipped(self.o))
-        else:
-            m.submodules.merger = merger = Merger(self.config)
-            for n, unit in enumerate(units):
-                wiring.connect(m, unit.o, getattr(merger, f"i{n}"))
-            wiring.connect(m, merger.o, wiring.flipped(self.o))
-            final = merger.final
-        m.d.comb += [
-            destinations.popped.eq(self.o.valid & self.o.ready & final),
-            destinations.popped_last.eq(self.o.p.last),
         ]

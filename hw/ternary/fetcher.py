@@ -4,8 +4,9 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..common.layouts import Kind
 from ..common.nest import Nest
-from .layouts import DESCRIPTOR, Kind, Widths, word_layout
+from .layouts import DESCRIPTOR, Widths, word_layout
 
 __all__ = ["Fetcher"]
 

@@ -4,70 +4,35 @@ from amaranth import signed, unsigned
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
-__all__ = ["DESCRIPTOR", "Widths", "planes", "word_layout", "chunk_layout", "item_layout", "operation_layout",
-           "unit_strobes", "unit_fields", "Kind", "Destination"]
+from ..common.layouts import ArrayWidths, descriptor_layout, operation_layout
 
-from amaranth.lib import enum
+__all__ = ["DESCRIPTOR", "Widths", "planes", "word_layout", "chunk_layout", "item_layout",
+           "unit_strobes", "unit_fields"]
 
-
-class Kind(enum.Enum, shape=2):
-    """What a descriptor does."""
-
-    END = 0
-    INPUT = 1
-    CONV = 2
-    DENSE = 3
-
-
-class Destination(enum.Enum, shape=2):
-    """Where a layer's results go."""
-
-    ROWS = 0
-    VECTOR = 1
-    STREAM = 2
-
-
-DESCRIPTOR = data.StructLayout({
-    "kind": Kind, "two_pass": 1, "signed": 1, "destination": Destination, "_0": 10, "param_base": 16,
-    "low": 16, "high": 16,
-    "m_count": 16, "i_count": 16,
-    "j_count": 16, "pi_count": 8, "pj_count": 8,
+DESCRIPTOR = descriptor_layout({
     "segments": 16, "words": 16,
     "fetch_base": 16, "fetch_m_stride": 16,
     "fetch_seg_stride": 16, "index_base": 16,
     "index_i_stride": 16, "index_j_stride": 16,
     "index_pi_stride": 16, "index_pj_stride": 16,
     "index_seg_stride": 16, "outputs": 16,
-    "i_last_cell": 8, "i_last_local": 8, "j_last_cell": 8, "j_last_local": 8,
-    "out_base": 16, "out_v_row": 16,
-    "out_u_count": 16, "out_v_count": 16,
-    "out_u_row": 16, "out_u_step": 16,
-    "out_v_step": 16, "out_u_first": 8, "out_v_first": 8,
-    "out_a_first": 8, "out_c_first": 8, "activation_bits": 5, "_1": 11,
-})
-"""A layer descriptor: 16 words of 32 bits, as docs/engines/ternary-machine.md lists them."""
+}, {"activation_bits": 5, "_1": 11})
+"""A layer descriptor, as docs/engines/ternary-machine.md lists its fields."""
 
 
-class Widths:
+class Widths(ArrayWidths):
     """Bits of addresses and counters of one engine.
 
-    ``m``, ``local``, ``pool`` and ``visit`` are the bits of loop counters: filters, positions of a block,
-    pool windows, segments and words.
+    ``visit`` are the bits of the loop counters of segments and words.
     """
 
     def __init__(self, config):
-        bits = config.count_bits
-        self.m, self.local, self.pool, self.visit = (
-            bits[name] for name in ("m_count", "i_count", "pi_count", "segments"))
+        super().__init__(config, config.scatter_step)
+        self.visit = config.count_bits["segments"]
         #: of the loops m, i, j, pi, pj; the last three are the convolution's
         self.loops = [
             self.m, self.local, *([self.local, self.pool, self.pool] if config.convolution else [0, 0, 0])]
-        self.row = bits_for(config.row_depth - 1)
-        #: bits of an activation that are written together, and of the address they are written to
-        self.piece = 1 if config.bit_serial else config.activation_width
-        self.write_row = self.row + (bits_for(config.activation_width - 1) if config.bit_serial else 0)
         self.weight = bits_for(config.weight_depth - 1)
-        self.table = bits_for(config.table_depth - 1)
         self.vector = bits_for(config.vector_depth - 1)
         self.bitmap = bits_for(max(2, config.vector_depth * config.drain_width // config.scatter_width) - 1)
         self.index = max(self.row, self.weight)
@@ -117,18 +82,6 @@ def item_layout(config):
         **({} if config.skip_zeros else {"zero": 1})})
 
 
-def operation_layout(config):
-    """One cycle of the scatter unit.
-
-    Lanes ``group``, from ``shift`` lanes further on, go to row ``row``, or zeros where they are not
-    ``inside``; of serial engines bit ``bit``.
-    """
-    w = Widths(config)
-    return data.StructLayout({
-        "bit": range(config.scatter_step), "group": range(max(2, config.groups)), "row": unsigned(w.row),
-        "shift": range(config.lanes), "inside": unsigned(config.scatter_width)})
-
-
 def unit_strobes(config):
     """What makes an `ArrayUnit` do something: one cycle each."""
     return data.StructLayout({
@@ -159,7 +112,7 @@ def unit_fields(config):
         "loading": 1, "beat": unsigned(config.activation_width * config.drain_width),
         # at the destination
         "slot": range(config.drain_cycles), "layer_ends": 1,
-        **({"operation": operation_layout(config)} if config.convolution else {}),
+        **({"operation": operation_layout(config, config.scatter_step)} if config.convolution else {}),
         **({"nonzero": unsigned(config.lanes), "negative": unsigned(config.lanes),
             "source": unsigned(w.value), "position": unsigned(w.vector)} if config.transposed else {}),
     })

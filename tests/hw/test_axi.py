@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 from shiftwork.hw.common.axi import AxiLite
 from shiftwork.hw.common.stream import packet
-from shiftwork.hw.common.top import TernaryTop
+from shiftwork.hw.ternary.top import TernaryTop
 
 from .kit import StreamRuleBroken, simulate, sink, source
 
@@ -314,7 +314,7 @@ def test_verilog(monkeypatch):
     import sys
     import types
 
-    from shiftwork.hw.common import top
+    from shiftwork.hw.ternary import top
     stub = types.ModuleType("engine")
     stub.TernaryEngine = Engine
     monkeypatch.setitem(sys.modules, "shiftwork.hw.ternary.engine", stub)

@@ -11,8 +11,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from shiftwork.golden.ternary.config import PRESETS
+from shiftwork.hw.common.layouts import Kind
 from shiftwork.hw.ternary.fetcher import Fetcher
-from shiftwork.hw.ternary.layouts import DESCRIPTOR, Kind, Widths, word_layout
+from shiftwork.hw.ternary.layouts import DESCRIPTOR, Widths, word_layout
 
 from .kit import monitor, plain, simulate
 

@@ -6,7 +6,7 @@ import zlib
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
-from shiftwork.golden.ternary.program import ErrorCode
+from shiftwork.golden.ternary.program import MAGIC, ErrorCode
 from shiftwork.hw.common.loader import ProgramLoader
 
 from .kit import monitor, simulate, source
@@ -27,6 +27,12 @@ def width(config, memory):
 
 def depth(config, memory):
     return {TABLE: config.table_depth, WEIGHTS: config.weight_depth}[memory]
+
+
+def loader(config):
+    memories = {"table": TABLE, "weights": WEIGHTS}
+    return ProgramLoader(MAGIC, config.fingerprint, {
+        name: (depth(config, memory), width(config, memory)) for name, memory in memories.items()})
 
 
 def chunks(config, memory):
@@ -71,7 +77,7 @@ class Bench:
     """A loader and what it does: memory contents, number of writes, and (cycle, event) for each strobe."""
 
     def __init__(self, config):
-        self.dut = ProgramLoader(config)
+        self.dut = loader(config)
         self.contents = {TABLE: {}, WEIGHTS: {}}
         self.packet_writes = [[]]
         self.events = []
@@ -265,7 +271,7 @@ def test_last_writes_stand():
 
 
 def test_not_enabled():
-    dut = ProgramLoader(TINY)
+    dut = loader(TINY)
 
     async def bench(ctx):
         ctx.set(dut.i.valid, 1)
@@ -280,7 +286,7 @@ def test_not_enabled():
 def test_reset(cut):
     """Reset in mid-packet, or just after it: the next packet is read from its first word."""
     words = packets(program(TINY, section(TINY, TABLE, 0, [1, 2])))
-    dut, reset = ProgramLoader(TINY), Signal()
+    dut, reset = loader(TINY), Signal()
     fall = []
 
     async def bench(ctx):

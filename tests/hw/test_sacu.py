@@ -13,8 +13,9 @@ from amaranth.lib.wiring import In, Out
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 from shiftwork.golden.ternary.timing import QUEUE_DEPTH, sacu_cycles
 from shiftwork.golden.ternary.timing_controller import Controller
+from shiftwork.hw.common.layouts import Kind
 from shiftwork.hw.ternary.fetcher import Fetcher
-from shiftwork.hw.ternary.layouts import DESCRIPTOR, Kind, item_layout
+from shiftwork.hw.ternary.layouts import DESCRIPTOR, item_layout
 from shiftwork.hw.ternary.sacu import Chunker, Issuer, SparseAdditionControl
 
 from .kit import monitor, simulate, sink, source

@@ -10,9 +10,10 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
+from shiftwork.hw.common.layouts import Kind
 from shiftwork.hw.common.row_mover import RowMover
 from shiftwork.hw.common.scatter import Scatter
-from shiftwork.hw.ternary.layouts import DESCRIPTOR, Kind
+from shiftwork.hw.ternary.layouts import DESCRIPTOR
 
 from .kit import simulate
 
@@ -31,7 +32,8 @@ class Unit(wiring.Component):
     """What decides and what moves, together."""
 
     def __init__(self, config):
-        self.scatter, self.mover = Scatter(config), RowMover(config)
+        step = config.scatter_step
+        self.scatter, self.mover = Scatter(config, DESCRIPTOR, step), RowMover(config, step)
         ours = {name: self.scatter.signature.members[name] for name in ("free", "reserve", "done")}
         theirs = {name: self.mover.signature.members[name]
                   for name in ("write", "slot", "values", "write_row", "write_data", "write_groups")}

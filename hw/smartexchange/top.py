@@ -1,0 +1,32 @@
+"""The SmartExchange engine with buses."""
+
+from amaranth.back import verilog
+
+from ...golden.smartexchange.program import MAGIC
+from ..common.top import EngineTop
+
+__all__ = ["SmartExchangeTop", "emit"]
+
+
+class SmartExchangeTop(EngineTop):
+    """`SmartExchangeEngine` behind the ports and registers of docs/engines/smartexchange-machine.md.
+
+    Parameters
+    ----------
+    config : SmartExchangeConfig
+    engine : component
+        What stands behind the buses; ``SmartExchangeEngine(config)`` unless given.
+    """
+
+    def __init__(self, config, *, engine=None):
+        if engine is None:
+            # Only here, so that the buses can be tested with any engine.
+            from .engine import SmartExchangeEngine
+            engine = SmartExchangeEngine(config)
+        super().__init__(config, engine, MAGIC, (config.item_depth, config.basis_depth))
+
+
+def emit(config):
+    """Verilog of ``SmartExchangeTop(config)``, module ``shiftwork_smartexchange``."""
+    return verilog.convert(SmartExchangeTop(config), name="shiftwork_smartexchange", emit_src=False,
+                           strip_internal_attrs=True)
