@@ -63,7 +63,7 @@ def test_arguments(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         run(tmp_path, "compiled", **changes)
     program, inputs, values = stub_job()
-    with pytest.raises(ValueError, match="Configuration must be a SmartExchangeConfig or TernaryConfig, not None"):
+    with pytest.raises(ValueError, match="must be a SmartExchangeConfig or TernaryConfig, not None"):
         verify("", None, program, inputs, values, tmp_path)
 
 
