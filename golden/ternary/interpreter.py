@@ -46,22 +46,35 @@ class Machine:
     def run(self, beats):
         """Output beats of one batch, int16 (n, drain_width), for those that `Program.pack_input` makes.
 
-        Raises ProgramError without a program, and for an input packet that is too short or too long.
+        A program without INPUT takes none of them and computes on what the memories hold. Raises ProgramError
+        without a program, and for an input packet that is too short or too long.
         """
-        if not self.loaded:
-            raise ProgramError(ErrorCode.NO_PROGRAM, "Program must be loaded before a start, not missing")
+        self._check_loaded()
         values = np.asarray(beats, f"u{self.config.activation_width // 8}")
         self._input = values.reshape(-1, self.config.drain_width)
         self._output, runs = [], []
         execute = {Kind.INPUT: self._run_input, Kind.CONV: self._run_conv, Kind.DENSE: self._run_dense}
-        for number in range(self.config.table_depth // DESCRIPTOR_WORDS):
-            descriptor = self._descriptor(number)
-            if descriptor.kind is Kind.END:
-                break
+        for number, descriptor in self._descriptors():
             runs.append(LayerRun(number, descriptor, *execute[descriptor.kind](descriptor)))
         self.layers = tuple(runs)
         nothing = np.zeros((0, self.config.drain_width), np.int64)
         return np.concatenate([nothing, *self._output]).astype(np.int16)
+
+    def visits(self):
+        """LayerRun of every descriptor of a batch of INPUT and CONV, without computing it; memories stay.
+
+        What a convolution visits depends on its weights alone. Raises ValueError for a program with a DENSE
+        descriptor, and ProgramError without a program.
+        """
+        self._check_loaded()
+        runs = []
+        for number, d in self._descriptors():
+            if d.kind is Kind.DENSE:
+                raise ValueError(f"Descriptor {number} must be INPUT or CONV, whose visits do not depend on "
+                                 "activations, not DENSE")
+            terms = self._conv_terms(d)[2:] if d.kind is Kind.CONV else self._nothing(d)
+            runs.append(LayerRun(number, d, *terms))
+        return tuple(runs)
 
     def dot_products(self):
         """Yields (layer, m, i, j, pi, pj, bitmaps) of all dot products of the last batch, in order."""
@@ -72,6 +85,18 @@ class Machine:
         """LayerStatistics of each layer of the last batch, whose program was ``program``."""
         return tuple(run.statistics(about, self.config) for run, about in
                      zip(self.layers[1:], program.metadata["layers"], strict=True))
+
+    def _check_loaded(self):
+        if not self.loaded:
+            raise ProgramError(ErrorCode.NO_PROGRAM, "Program must be loaded before a start, not missing")
+
+    def _descriptors(self):
+        """Yields (number, Descriptor) of the table up to END."""
+        for number in range(self.config.table_depth // DESCRIPTOR_WORDS):
+            descriptor = self._descriptor(number)
+            if descriptor.kind is Kind.END:
+                return
+            yield number, descriptor
 
     def _descriptor(self, number):
         return Descriptor.from_words(self.table[DESCRIPTOR_WORDS * number:DESCRIPTOR_WORDS * (number + 1)])
@@ -84,10 +109,14 @@ class Machine:
             code = ErrorCode.INPUT_SHORT if given < beats else ErrorCode.INPUT_LONG
             raise ProgramError(code, f"Input must have {beats} beats, not {given}")
         self._store(d, np.moveaxis(self._input.reshape(shape), 3, 0))
-        nothing = np.zeros((d.m_count, 0, config.lanes))
+        return self._nothing(d)
+
+    def _nothing(self, d):
+        nothing = np.zeros((d.m_count, 0, self.config.lanes))
         return nothing.astype(bool), nothing.astype(np.int8)
 
-    def _run_conv(self, d):
+    def _conv_terms(self, d):
+        """Signs (m, terms) and row offsets (terms,) of all weights; terms visited and their signs."""
         lanes = self.config.lanes
         m, g, w = np.ogrid[:d.m_count, :d.segments, :d.words]
         address = d.fetch_base + m * d.fetch_m_stride + g * d.fetch_seg_stride + w
@@ -95,16 +124,20 @@ class Machine:
                              for bits in (self.nonzero, self.negative))
         offset = (g * d.index_seg_stride + w * lanes)[0, ..., None] + np.arange(lanes)
         signs = np.where(negative & nonzero, -1, nonzero).astype(np.int8)
-        # Rows no filter has a weight for need not be looked at.
-        flat = signs.reshape(d.m_count, -1)
-        used = flat.any(axis=0)
-        flat, offset = flat[:, used].astype(np.int64), offset.reshape(-1)[used]
-        self._store(d, [array.conv(d, flat, offset) for array in self.arrays])
+        flat, offset = signs.reshape(d.m_count, -1), offset.reshape(-1)
         visited = nonzero if self.config.skip_zeros else nonzero | ~negative
         if d.plus_minus:
             visited = np.concatenate([visited & ~negative, visited & negative], axis=1)
             signs = np.concatenate([signs, signs], axis=1)
-        return visited, signs * visited
+        return flat, offset, visited, signs * visited
+
+    def _run_conv(self, d):
+        flat, offset, *visits = self._conv_terms(d)
+        # Rows no filter has a weight for need not be looked at.
+        used = flat.any(axis=0)
+        flat, offset = flat[:, used].astype(np.int64), offset[used]
+        self._store(d, [array.conv(d, flat, offset) for array in self.arrays])
+        return visits
 
     def _run_dense(self, d):
         # The union: a value is visited where any array's is not zero.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from .check import EncodeError, conv_shape
 
-__all__ = ["ConvPlan", "plan_convolutions", "alternate", "together"]
+__all__ = ["ConvPlan", "plan_convolutions", "segments_of", "alternate", "together"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def _blocks(layers, maps, grid):
     return [(last[0] * rows, last[1] * columns) for rows, columns in factors]
 
 
-def _segments(kernel, columns, channels, lanes):
+def segments_of(kernel, columns, channels, lanes):
     """Kernel rows a segment, segments and words, for the fewest words; of equals the fewest segments."""
     choices = []
     for rows in range(1, kernel[0] + 1):
@@ -85,7 +85,7 @@ def plan_convolutions(layers, input_shape, config):
         kernel = layer.weights.shape[2:]
         pooling = [(block[a] - 1) * layer.pool_stride[a] + layer.pool[a] for a in (0, 1)]
         window = tuple((pooling[a] - 1) * layer.stride[a] + kernel[a] for a in (0, 1))
-        rows, segments, words = _segments(kernel, window[1], channels, config.lanes)
+        rows, segments, words = segments_of(kernel, window[1], channels, config.lanes)
         plans.append(ConvPlan(
             input_block=blocks[n], block=block, window=window, size=maps[n], pooled=pooled[n],
             channels=channels, kernel_rows=rows, segments=segments, words=words))

@@ -15,8 +15,8 @@ from .serial import cycles, dense_operations, item_cycles, operations
 from .timing_controller import QUEUE_DEPTH, Controller
 from .timing_results import ARRAY_LATENCY, DRAIN_LATENCY, LEAST_GAP, Results
 
-__all__ = ["Timing", "predict", "sacu_cycles", "ARRAY_LATENCY", "DRAIN_LATENCY", "LEAST_GAP", "QUEUE_DEPTH",
-           "DESCRIPTOR_CYCLES", "END_CYCLES"]
+__all__ = ["Timing", "layer_cycles", "predict", "sacu_cycles", "ARRAY_LATENCY", "DRAIN_LATENCY", "LEAST_GAP",
+           "QUEUE_DEPTH", "DESCRIPTOR_CYCLES", "END_CYCLES"]
 
 DESCRIPTOR_CYCLES = 18  #: from the end of a layer to the start of the next
 END_CYCLES = 3         #: from the end of the last layer to idle
@@ -24,7 +24,7 @@ END_CYCLES = 3         #: from the end of the last layer to idle
 
 @dataclass(frozen=True)
 class Timing:
-    """Cycles of one batch. ``layers``: of each descriptor, its fetch included, INPUT first."""
+    """Cycles of one batch. ``layers``: of each descriptor, its fetch included, an INPUT first."""
 
     load_cycles: int
     run_cycles: int
@@ -88,15 +88,19 @@ def _input(run, config):
     return results.done
 
 
+def layer_cycles(run, config):
+    """Cycles of the layer ``run``, a LayerRun, its descriptor's fetch included."""
+    cycles_of = _input if run.descriptor.kind is Kind.INPUT else _compute
+    return DESCRIPTOR_CYCLES + cycles_of(run, config)
+
+
 def predict(machine):
     """Timing of the batch that ``machine`` (interpreter.Machine) has run last."""
     if not machine.layers:
         return Timing(load_cycles=END_CYCLES, run_cycles=0, layers=())
-    layers = []
-    for run in machine.layers:
-        cycles_of = _input if run.descriptor.kind is Kind.INPUT else _compute
-        layers.append(DESCRIPTOR_CYCLES + cycles_of(run, machine.config))
-    return Timing(load_cycles=layers[0], run_cycles=sum(layers[1:]) + END_CYCLES, layers=tuple(layers))
+    layers = tuple(layer_cycles(run, machine.config) for run in machine.layers)
+    load = layers[0] if machine.layers[0].descriptor.kind is Kind.INPUT else 0
+    return Timing(load_cycles=load, run_cycles=sum(layers) - load + END_CYCLES, layers=layers)
 
 
 def sacu_cycles(bitmap, config):
