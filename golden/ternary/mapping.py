@@ -56,7 +56,7 @@ class TileCosts:
         """(load_cycles, run_cycles, Traffic) of the pass, counted from its program's words."""
         if one.filter_tile not in self._tiles:
             config = self._tiling.work.config
-            whole = replace(one, slot=0, descriptors=True, weights=True, loads=True)
+            whole = replace(one, place=0, descriptors=True, weights=True, loads=True)
             machine = Machine(config)
             machine.load(pass_program(self._tiling, whole).to_words())
             given, conv = machine.visits()
@@ -70,7 +70,7 @@ class TileCosts:
         """Cost of the passes ``some``."""
         program_cycles = load_cycles = run_cycles = 0
         traffic = Traffic()
-        for one, count in Counter(replace(one, window_set=0, slot=0) for one in some).items():
+        for one, count in Counter(replace(one, window_set=0, place=0) for one in some).items():
             words, brought = self.program(one)
             load, run, moved = self.batch(one)
             program_cycles += count * words
@@ -85,7 +85,7 @@ class TileCosts:
 class Schedule:
     """Passes that compute a convolution, and their cost."""
 
-    mapping: Mapping
+    mapping: Mapping    #: what stays in it, at most what the one asked for allows
     tiling: Tiling
     nest: Nest
     passes: tuple[Pass, ...]
@@ -138,9 +138,9 @@ class _Estimate:
         """Of all passes."""
         weights, inputs, runs = self.parts(tiling)
         filters, tiles = sends(mapping, tiling, nest)
-        passes_of_slots = tiling.filter_tiles * tiling.window_sets if tiling.windows > 1 else 0
+        again = tiling.filter_tiles * tiling.window_sets if tiling.windows > 1 else 0
         return (runs + weights * filters / tiling.filter_tiles + inputs * tiles / tiling.tiles
-                + _DESCRIPTOR_WORDS * (filters + passes_of_slots))
+                + _DESCRIPTOR_WORDS * (filters + again))
 
 
 _DESCRIPTOR_WORDS = 80    # of a packet that brings descriptors, about

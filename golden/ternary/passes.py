@@ -56,7 +56,7 @@ class Pass:
 
     filter_tile: int
     window_set: int
-    slot: int            #: where in the row memory the window set stands
+    place: int           #: where in the row memory the window set stands
     descriptors: bool    #: whether the program packet brings descriptors
     weights: bool        #: whether it brings weights and scales; without both there is no program packet
     loads: bool          #: whether an input packet comes
@@ -69,11 +69,11 @@ def passes(mapping, tiling, nest):
         weights = not (mapping.weights_stay and filters == last_filters)
         loads = not (mapping.inputs_stay and tile == last_tile)
         first = tile * tiling.windows
-        for slot in range(min(tiling.windows, tiling.window_sets - first)):
-            brought = weights and slot == 0
+        for place in range(min(tiling.windows, tiling.window_sets - first)):
+            brought = weights and place == 0
             span = tiling.span(filters)
-            wanted = span.stop - span.start, slot, loads
-            yield Pass(filters, first + slot, slot, brought or wanted != table, brought, loads)
+            wanted = span.stop - span.start, place, loads
+            yield Pass(filters, first + place, place, brought or wanted != table, brought, loads)
             table = wanted
         last_filters, last_tile = filters, tile
 
@@ -110,7 +110,7 @@ def pass_program(tiling, one):
 
 def _descriptors(tiling, layer, one):
     """Table words of INPUT, where the pass loads, CONV, and the one of END that is read."""
-    plan = replace(tiling.plan, base=one.slot * tiling.plan.rows)
+    plan = replace(tiling.plan, base=one.place * tiling.plan.rows)
     fields = [input_fields(layer, plan)] if one.loads else []
     fields.append(dict(conv_fields(layer, plan, Order.ASCENDING), **number_fields(layer, tiling.work.bounds),
                        param_base=PARAM_BASE, destination=Destination.STREAM))

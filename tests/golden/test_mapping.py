@@ -108,8 +108,8 @@ def test_passes_send_what_they_say(mapping, nest):
             if one.weights:
                 filters, brought = one.filter_tile, brought + 1
             if one.loads:
-                rows[one.slot], loaded = one.window_set, loaded + 1
-            assert filters == one.filter_tile and rows[one.slot] == one.window_set
+                rows[one.place], loaded = one.window_set, loaded + 1
+            assert filters == one.filter_tile and rows[one.place] == one.window_set
             assert one.descriptors or not one.weights
         weights, inputs = sends(mapping, tiling, nest)
         assert brought == weights

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from shiftwork.golden.ternary.mapping import schedules
+from shiftwork.golden.ternary.mapping import TileCosts, schedules
 from shiftwork.golden.ternary.model import forward_layer
 from shiftwork.hw.ternary.top import emit
 from shiftwork.sim.compiled import CompiledSimulator, EngineError
@@ -12,6 +12,7 @@ from shiftwork.sim.compiled import CompiledSimulator, EngineError
 from ..golden.test_mapping import CASES, SMALL, work_of
 
 ARRAYS = (1, 3)
+COUNTS = ("program_cycles", "load_cycles", "run_cycles")
 
 
 @pytest.fixture(scope="module", params=ARRAYS, ids=lambda arrays: f"{arrays} arrays")
@@ -29,12 +30,11 @@ def test_passes(engine, name):
     for found in schedules(work).values():
         done = simulator.run_passes(found.packets(x), max_cycles=100_000)
         np.testing.assert_array_equal(found.outputs([one.values for one in done]), expected)
-        cost = found.cost
-        for count in ("program_cycles", "load_cycles", "run_cycles"):
-            assert sum(getattr(one, count) for one in done) == getattr(cost, count), (found.mapping, count)
-        # also one by one, as each pass is charged
-        for one, pass_ in zip(done, found.passes, strict=True):
-            assert (one.program_cycles > 0) == pass_.descriptors and (one.load_cycles > 0) == pass_.loads
+        costs = TileCosts(found.tiling)
+        for count in COUNTS:
+            assert sum(getattr(one, count) for one in done) == getattr(found.cost, count), found.mapping
+            for one, pass_ in zip(done, found.passes, strict=True):
+                assert getattr(one, count) == getattr(costs.of([pass_]), count), pass_
 
 
 @pytest.mark.parametrize("name", CASES)
