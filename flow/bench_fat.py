@@ -43,15 +43,18 @@ def addition(bench):
         yield exactly(f"fat/addition-{width}-different", "sums", wrong, 0)
 
 
-def layer(percent, filters, channels, rng):
-    """A 3x3 convolution of random weights, of which ``percent`` are 0 (rounded down) and the rest -1 or 1."""
-    weights = np.zeros(filters * channels * 9, np.int8)
+def layer(percent, filters, channels, rng, kernel=3, stride=1):
+    """A convolution of random weights, of which ``percent`` are 0 (rounded down) and the rest -1 or 1.
+
+    It is padded by half its kernel.
+    """
+    weights = np.zeros(filters * channels * kernel**2, np.int8)
     kept = weights.size - weights.size * percent // 100
     weights[rng.permutation(weights.size)[:kept]] = rng.choice([-1, 1], kept)
     return ConvLayer(
-        name="conv", weights=weights.reshape(filters, channels, 3, 3), bias=np.zeros(filters, np.int64),
-        scale=np.full(filters, 1 << 10), shift=np.full(filters, 14), low=0, high=255, input_signed=False,
-        pads=(1, 1, 1, 1))
+        name="conv", weights=weights.reshape(filters, channels, kernel, kernel),
+        bias=np.zeros(filters, np.int64), scale=np.full(filters, 1 << 10), shift=np.full(filters, 14), low=0,
+        high=255, input_signed=False, pads=(kernel // 2,) * 4, stride=(stride, stride))
 
 
 def _speedup(bench, name, config, integer, x, bound):

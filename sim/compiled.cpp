@@ -54,7 +54,7 @@ class Simulator {
 public:
 	uint64_t cycles = 0;
 	std::vector<int16_t> values;
-	uint32_t load_cycles = 0, run_cycles = 0;
+	uint32_t program_cycles = 0, load_cycles = 0, run_cycles = 0;
 
 	Simulator(uint32_t stall_percent, uint64_t seed, uint64_t max_cycles)
 		: stall((uint64_t(stall_percent) << 32) / 100), random(2 * seed + 1), max_cycles(max_cycles) {}
@@ -62,21 +62,26 @@ public:
 	size_t input_bytes() const { return width(top.p_s__axis__input__tdata) / 8; }
 	size_t output_values() const { return width(top.p_m__axis__output__tdata) / 16; }
 
-	// Code of the engine's error, 0 for none.
-	int load(const uint32_t *words, size_t count) {
+	int reset() {
 		limit = cycles + max_cycles;
 		top.p_rst.template set<bool>(true);
 		tick();
 		tick();
 		top.p_rst.template set<bool>(false);
-		if (read(ID) != MAGIC)
-			return IDENTITY;
+		return read(ID) == MAGIC ? 0 : IDENTITY;
+	}
+
+	// Code of the engine's error, 0 for none.
+	int load(const uint32_t *words, size_t count) {
+		limit = cycles + max_cycles;
+		uint64_t begin = cycles;
 		std::vector<uint8_t> bytes(4 * count);
 		for (size_t n = 0; n < bytes.size(); n++)
 			bytes[n] = uint8_t(words[n / 4] >> (8 * (n % 4)));
 		program = Packet{bytes.data(), count};
 		while (program.rest())
 			tick();
+		program_cycles = uint32_t(cycles - begin);
 		for (;;) {
 			uint32_t status = read(STATUS);
 			if (error(status) || loaded(status))
@@ -84,7 +89,8 @@ public:
 		}
 	}
 
-	// One batch. Its input waits at the port before the start, so the cycles counted are the engine's own.
+	// One batch. Its input waits at the port before the start, so the cycles counted are the engine's own. A program
+	// that takes no input has none.
 	int run(const uint8_t *bytes, size_t beats) {
 		limit = cycles + max_cycles;
 		values.clear();
@@ -282,10 +288,20 @@ size_t simulator_input_bytes(const Simulator *simulator) { return simulator->inp
 
 uint64_t simulator_cycles(const Simulator *simulator) { return simulator->cycles; }
 
-// Negative: a Failure. Positive: the engine's error. The same for `run`.
-int simulator_load(Simulator *simulator, const uint32_t *words, size_t count) {
+// Negative: a Failure. Positive: the engine's error. The same for `load` and `run`.
+int simulator_reset(Simulator *simulator) {
 	try {
-		return simulator->load(words, count);
+		return simulator->reset();
+	} catch (Failure failure) {
+		return failure;
+	}
+}
+
+int simulator_load(Simulator *simulator, const uint32_t *words, size_t count, uint32_t *cycles) {
+	try {
+		int code = simulator->load(words, count);
+		*cycles = simulator->program_cycles;
+		return code;
 	} catch (Failure failure) {
 		return failure;
 	}

@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from shiftwork.golden.ternary.program import MAGIC
 
 from .tools import ToolError, cxx_compiler, cxxrtl_include, run_compiler, run_yosys
 
-__all__ = ["CompiledSimulator", "EngineError", "Output", "SimulationError"]
+__all__ = ["CompiledSimulator", "EngineError", "Output", "PassOutput", "SimulationError"]
 
 FLAGS = ["-std=c++17", "-O3", "-fPIC", "-shared"]
 """-O2 compiles 15 % faster and simulates at half the speed."""
@@ -48,6 +49,16 @@ class Output:
     run_cycles: np.ndarray     #: int64 (batches,), the register RUN_CYCLES after each batch
     total_cycles: int          #: cycles of the clock, with reset, program and registers
     cycles_per_second: float   #: of this run, by the clock on the wall
+
+
+@dataclass(frozen=True, eq=False)
+class PassOutput:
+    """What one pass of `CompiledSimulator.run_passes` yielded."""
+
+    values: np.ndarray    #: int16 (values,), of the output stream
+    program_cycles: int   #: in which its program was taken, from the first word to the last; 0 without one
+    load_cycles: int      #: the registers LOAD_CYCLES and RUN_CYCLES after it
+    run_cycles: int
 
 
 class CompiledSimulator:
@@ -131,27 +142,21 @@ class CompiledSimulator:
         Raises EngineError where the engine reports an error, SimulationError where it takes too many cycles
         or breaks a rule of a bus, ValueError for arguments that are none of these.
         """
-        if not 0 <= stall_percent <= 95:
-            raise ValueError(f"Stalls must be between 0 and 95 percent, not {stall_percent}")
         if trace is not None and not self._trace:
             raise ValueError("Simulator must be made with trace=True for waveforms, not trace=False")
-        simulator = self._calls.simulator_create(stall_percent, seed, max_cycles)
-        try:
+        with self._simulator(stall_percent, seed, max_cycles) as simulator:
             if trace is not None and self._calls.simulator_trace(simulator, os.fsencode(trace), trace_cycles):
                 raise ValueError(f"Waveforms must go to a file that can be written, not {trace}")
             start = time.perf_counter()
-            words = np.ascontiguousarray(program, np.uint32)
-            code = self._calls.simulator_load(simulator, words.ctypes.data, len(words))
-            _check(code, "Program", max_cycles)
+            _check(self._calls.simulator_reset(simulator), "Program", max_cycles)
+            self._load(simulator, "Program", program, max_cycles)
             values, cycles = [], []
             for n, batch in enumerate(batches):
-                values.append(self._batch(simulator, n, batch, max_cycles, cycles))
+                values.append(self._batch(simulator, f"Batch {n}", batch, max_cycles, cycles))
                 if progress:
                     progress(n + 1, len(batches))
             total = self._calls.simulator_cycles(simulator)
             seconds = time.perf_counter() - start
-        finally:
-            self._calls.simulator_destroy(simulator)
         counts = {len(v) for v in values}
         if len(counts) > 1:
             raise SimulationError(f"Batches must yield the same number of values, not {sorted(counts)}")
@@ -159,15 +164,53 @@ class CompiledSimulator:
         return Output(np.array(values, np.int16).reshape(len(values), -1), cycles[:, 0], cycles[:, 1], total,
                       total / seconds)
 
-    def _batch(self, simulator, number, batch, max_cycles, cycles):
+    def run_passes(self, passes, *, stall_percent=0, seed=1, max_cycles=20_000_000):
+        """Resets the engine and runs passes one after the other, memories staying; a list of `PassOutput`.
+
+        Each of ``passes`` is a pair: a program packet, or None to run the program that is there; an input
+        packet, or None for a program that takes none. Arguments and exceptions else are those of `run`.
+        """
+        found = []
+        with self._simulator(stall_percent, seed, max_cycles) as simulator:
+            _check(self._calls.simulator_reset(simulator), "Engine", max_cycles)
+            for n, (program, batch) in enumerate(passes):
+                taken = 0
+                if program is not None:
+                    taken = self._load(simulator, f"Program of pass {n}", program, max_cycles)
+                cycles = []
+                values = self._batch(simulator, f"Pass {n}", batch, max_cycles, cycles)
+                found.append(PassOutput(values, taken, *cycles[0]))
+        return found
+
+    @contextmanager
+    def _simulator(self, stall_percent, seed, max_cycles):
+        if not 0 <= stall_percent <= 95:
+            raise ValueError(f"Stalls must be between 0 and 95 percent, not {stall_percent}")
+        simulator = self._calls.simulator_create(stall_percent, seed, max_cycles)
+        try:
+            yield simulator
+        finally:
+            self._calls.simulator_destroy(simulator)
+
+    def _load(self, simulator, what, program, max_cycles):
+        """Cycles in which the program was taken."""
+        words, taken = np.ascontiguousarray(program, np.uint32), ctypes.c_uint32()
+        code = self._calls.simulator_load(simulator, words.ctypes.data, len(words), ctypes.byref(taken))
+        _check(code, what, max_cycles)
+        return taken.value
+
+    def _batch(self, simulator, what, batch, max_cycles, cycles):
         width = self._calls.simulator_input_bytes(simulator)
-        batch = np.ascontiguousarray(batch, "<u2" if np.asarray(batch).dtype == np.uint16 else np.uint8)
-        if batch.ndim != 2 or batch.shape[1] * batch.itemsize != width or not len(batch):
-            raise ValueError(f"Batch {number} must have shape (beats, {width // batch.itemsize}), "
-                             f"not {batch.shape}")
+        if batch is None:
+            batch = np.zeros((0, width), np.uint8)
+        else:
+            batch = np.ascontiguousarray(batch, "<u2" if np.asarray(batch).dtype == np.uint16 else np.uint8)
+            if batch.ndim != 2 or batch.shape[1] * batch.itemsize != width or not len(batch):
+                raise ValueError(f"{what} must have shape (beats, {width // batch.itemsize}), "
+                                 f"not {batch.shape}")
         counted = (ctypes.c_uint32 * 2)()
         code = self._calls.simulator_run(simulator, batch.ctypes.data, len(batch), counted)
-        _check(code, f"Batch {number}", max_cycles)
+        _check(code, what, max_cycles)
         cycles.append(list(counted))
         values = ctypes.POINTER(ctypes.c_int16)()
         count = self._calls.simulator_values(simulator, ctypes.byref(values))
@@ -197,7 +240,8 @@ def _bind(path):
         ("destroy", None, (simulator,)),
         ("input_bytes", size, (simulator,)),
         ("cycles", u64, (simulator,)),
-        ("load", ctypes.c_int, (simulator, ctypes.c_void_p, size)),
+        ("reset", ctypes.c_int, (simulator,)),
+        ("load", ctypes.c_int, (simulator, ctypes.c_void_p, size, ctypes.POINTER(u32))),
         ("run", ctypes.c_int, (simulator, ctypes.c_void_p, size, u32 * 2)),
         ("values", size, (simulator, ctypes.POINTER(ctypes.POINTER(ctypes.c_int16)))),
         ("trace", ctypes.c_int, (simulator, ctypes.c_char_p, u64)),

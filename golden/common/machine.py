@@ -43,17 +43,14 @@ class ArrayMachine:
     def run(self, beats):
         """Output beats of one batch, int16 (n, drain_width), for those that a program's `pack_input` makes.
 
-        Raises ProgramError without a program, and for an input packet that is too short or too long.
+        A program without INPUT takes none of them and computes on what the memories hold. Raises ProgramError
+        without a program, and for an input packet that is too short or too long.
         """
-        if not self.loaded:
-            raise ProgramError(ErrorCode.NO_PROGRAM, "Program must be loaded before a start, not missing")
+        self._check_loaded()
         values = np.asarray(beats, f"u{self.config.activation_width // 8}")
         self._input = values.reshape(-1, self.config.drain_width)
         self._output, runs = [], []
-        for number in range(self.config.table_depth // DESCRIPTOR_WORDS):
-            descriptor = self._descriptor(number)
-            if descriptor.kind == 0:    # END
-                break
+        for number, descriptor in self._descriptors():
             runs.append(self._execute(number, descriptor))
         self.layers = tuple(runs)
         nothing = np.zeros((0, self.config.drain_width), np.int64)
@@ -63,6 +60,18 @@ class ArrayMachine:
         """Statistics of each layer of the last batch, whose program was ``program``."""
         return tuple(run.statistics(about, self.config) for run, about in
                      zip(self.layers[1:], program.metadata["layers"], strict=True))
+
+    def _check_loaded(self):
+        if not self.loaded:
+            raise ProgramError(ErrorCode.NO_PROGRAM, "Program must be loaded before a start, not missing")
+
+    def _descriptors(self):
+        """Yields (number, descriptor) of the table up to END."""
+        for number in range(self.config.table_depth // DESCRIPTOR_WORDS):
+            descriptor = self._descriptor(number)
+            if descriptor.kind == 0:    # END
+                return
+            yield number, descriptor
 
     def _descriptor(self, number):
         words = self.table[DESCRIPTOR_WORDS * number:DESCRIPTOR_WORDS * (number + 1)]

@@ -27,7 +27,7 @@ def pack_descriptors(descriptor, config, layers):
     return table + descriptor(kind=0).to_words()
 
 
-def word_section(memory, words, config):
-    """The section that writes ``words``, ints of at most 64 bits, to ``memory`` from address 0 on."""
+def word_section(memory, words, config, address=0):
+    """The section that writes ``words``, ints of at most 64 bits, to ``memory`` from ``address`` on."""
     places = np.arange(memory.width(config), dtype=np.uint64)
-    return Section.from_bits(memory, 0, (np.array(words, np.uint64)[:, None] >> places & 1) != 0)
+    return Section.from_bits(memory, address, (np.array(words, np.uint64)[:, None] >> places & 1) != 0)

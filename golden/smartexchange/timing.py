@@ -9,10 +9,9 @@ from collections import deque
 
 import numpy as np
 
-from ..common.timing import Timing, batch_timing, input_cycles
+from ..common.timing import Timing, batch_timing
 from ..common.timing_results import Results
 from .config import FINISHED
-from .descriptor import Kind
 
 __all__ = ["Timing", "predict", "START", "GAP", "COMBINE", "FREE", "DRAIN", "DRAIN_LATENCY"]
 
@@ -90,6 +89,4 @@ def _compute(run, config):
 
 def predict(machine):
     """Timing of the batch that ``machine`` (interpreter.Machine) has run last."""
-    config = machine.config
-    return batch_timing([input_cycles(run.descriptor, config) if run.descriptor.kind is Kind.INPUT
-                         else _compute(run, config) for run in machine.layers])
+    return batch_timing(machine.layers, machine.config, _compute)

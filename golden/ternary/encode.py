@@ -1,62 +1,20 @@
 """The encoder: an integer network to the program of an engine."""
 
-import enum
-
 import numpy as np
 
 from ..common.blocks import alternate, together
-from ..common.intervals import signed_width
 from ..common.lanes import to_lanes
 from ..common.parts import pack_descriptors, plain, word_section
 from .check import EncodeError, check_network
 from .descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
 from .layers import ConvLayer
+from .parts import Order, conv_bits, conv_fields, dense_bits, input_fields, number_fields
 from .plan import plan_convolutions
 from .program import Memory, Program, Section
 
 __all__ = ["Order", "encode"]
 
 
-class Order(enum.Enum):
-    """In which order a convolution's non-zero weights are visited; the results are the same."""
-
-    ASCENDING = "ascending"    #: as they stand
-    PLUS_MINUS = "plus_minus"  #: all +1 first, then all -1: FAT's order, two passes over the bitmap
-
-
-_NO_WEIGHT = 2    # marks, among weights of -1, 0 and 1, places where none stands
-
-
-def _conv_bits(weights, plan, config):
-    """Bitmap words of all filters, bool (M * segments * words, 2 * lanes).
-
-    Where no weight stands is a zero, and the mark "negative without nonzero" if zeros are not skipped.
-    """
-    filters, _, kernel_rows, kernel_columns = weights.shape
-    flat = np.full((filters, plan.segments, plan.words * config.lanes),
-                   0 if config.skip_zeros else _NO_WEIGHT, np.int8)
-    for r in range(kernel_rows):
-        segment, row = divmod(r, plan.kernel_rows)
-        first = row * plan.window[1] * plan.channels
-        taps = weights[:, :, r].transpose(0, 2, 1).reshape(filters, -1)
-        flat[:, segment, first:first + kernel_columns * plan.channels] = taps
-    words = flat.reshape(-1, config.lanes)
-    return np.concatenate([np.abs(words) == 1, (words == -1) | (words == _NO_WEIGHT)], axis=1)
-
-
-def _dense_bits(weights, lanes):
-    """Weight words, passes first, then inputs, bool (passes * K, 2 * lanes), for weights (M, K)."""
-    outputs, inputs = weights.shape
-    passes = -(-outputs // lanes)
-    full = np.zeros((passes * lanes, inputs), np.int8)
-    full[:outputs] = weights
-    words = full.reshape(passes, lanes, inputs).transpose(0, 2, 1).reshape(-1, lanes)
-    return np.concatenate([words != 0, words < 0], axis=1)
-
-
-def _activation_bits(signed, low, high):
-    """Least number of bits, at least 1, whose range holds low .. high; ``signed``: in two's complement."""
-    return signed_width(low, high) if signed else max(1, signed_width(0, high) - 1)
 
 
 class _Encoder:
@@ -112,10 +70,7 @@ class _Encoder:
     def _input(self):
         config = self.config
         if self.plans:
-            plan = self.plans[0]
-            return dict(kind=Kind.INPUT, m_count=plan.channels, i_count=plan.input_block[0],
-                        j_count=plan.input_block[1], pi_count=1, pj_count=1,
-                        **plan.written)
+            return input_fields(self.plans[0])
         rows = -(-self._vector_size(self.network.input_shape[0]) // config.lanes)
         return dict(kind=Kind.INPUT, m_count=rows, i_count=1, j_count=1, pi_count=1, pj_count=1,
                     destination=Destination.VECTOR, out_base=self.vectors[0])
@@ -126,20 +81,6 @@ class _Encoder:
         if n + 1 in self.vectors:
             return dict(destination=Destination.VECTOR, out_base=self.vectors[n + 1])
         return self.plans[n + 1].written
-
-    def _conv(self, layer, plan):
-        row, column = plan.window[1] * plan.channels, plan.channels
-        (sr, sc), (tr, tc), (ti, tj) = layer.stride, layer.pool_stride, plan.block
-        words = plan.segments * plan.words
-        fields = dict(
-            kind=Kind.CONV, plus_minus=self.order is Order.PLUS_MINUS,
-            m_count=len(layer.weights), i_count=ti, j_count=tj, pi_count=layer.pool[0],
-            pj_count=layer.pool[1], segments=plan.segments, words=plan.words,
-            fetch_m_stride=words, fetch_seg_stride=plan.words, index_base=plan.base,
-            index_i_stride=tr * sr * row, index_j_stride=tc * sc * column, index_pi_stride=sr * row,
-            index_pj_stride=sc * column, index_seg_stride=plan.kernel_rows * row,
-            **plan.inside)
-        return fields, _conv_bits(layer.weights, plan, self.config)
 
     def _dense(self, n, layer):
         config, weights = self.config, layer.weights
@@ -161,19 +102,19 @@ class _Encoder:
             kind=Kind.DENSE, m_count=self.array_images, i_count=-(-len(weights) // config.lanes), j_count=1,
             pi_count=1, pj_count=1, fetch_base=self.vectors[n] * config.drain_width // group,
             index_base=self.weight_words, index_i_stride=weights.shape[1], outputs=len(weights), **walk)
-        return fields, _dense_bits(weights, config.lanes)
+        return fields, dense_bits(weights, config.lanes)
 
     def _layer(self, n):
         layer = self.layers[n]
         if n < len(self.plans):
-            fields, bits = self._conv(layer, self.plans[n])
-            fields["fetch_base"] = self.weight_words
+            plan = self.plans[n]
+            fields = dict(conv_fields(layer, plan, self.order), fetch_base=self.weight_words)
+            bits = conv_bits(layer.weights, plan, self.config)
         else:
             fields, bits = self._dense(n, layer)
         bounds = (self.layers[n - 1].low, self.layers[n - 1].high) if n else self.network.input_range
-        fields.update(input_signed=bool(layer.input_signed), low=int(layer.low), high=int(layer.high),
-                      activation_bits=_activation_bits(layer.input_signed, *bounds),
-                      param_base=self.param_base + len(self.scales), **self._destination(n))
+        fields.update(number_fields(layer, bounds), param_base=self.param_base + len(self.scales),
+                      **self._destination(n))
         self.bits.append(bits)
         self.weight_words += len(bits)
         self.scales += self.config.scales.words(layer)

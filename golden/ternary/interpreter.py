@@ -30,6 +30,22 @@ class Machine(ArrayMachine):
         execute = {Kind.INPUT: self._run_input, Kind.CONV: self._run_conv, Kind.DENSE: self._run_dense}
         return LayerRun(number, d, *execute[d.kind](d))
 
+    def visits(self):
+        """LayerRun of every descriptor of a batch of INPUT and CONV, without computing it; memories stay.
+
+        What a convolution visits depends on its weights alone. Raises ValueError for a program with a DENSE
+        descriptor, and ProgramError without a program.
+        """
+        self._check_loaded()
+        runs = []
+        for number, d in self._descriptors():
+            if d.kind is Kind.DENSE:
+                raise ValueError(f"Descriptor {number} must be INPUT or CONV, whose visits do not depend on "
+                                 "activations, not DENSE")
+            terms = self._conv_terms(d)[2:] if d.kind is Kind.CONV else self._nothing(d)
+            runs.append(LayerRun(number, d, *terms))
+        return tuple(runs)
+
     def dot_products(self):
         """Yields (layer, m, i, j, pi, pj, bitmaps) of all dot products of the last batch, in order."""
         for run in self.layers:
@@ -37,10 +53,14 @@ class Machine(ArrayMachine):
 
     def _run_input(self, d):
         self._take_input(d)
+        return self._nothing(d)
+
+    def _nothing(self, d):
         nothing = np.zeros((d.m_count, 0, self.config.lanes))
         return nothing.astype(bool), nothing.astype(np.int8)
 
-    def _run_conv(self, d):
+    def _conv_terms(self, d):
+        """Signs (m, terms) and row offsets (terms,) of all weights; terms visited and their signs."""
         lanes = self.config.lanes
         m, g, w = np.ogrid[:d.m_count, :d.segments, :d.words]
         address = d.fetch_base + m * d.fetch_m_stride + g * d.fetch_seg_stride + w
@@ -48,16 +68,20 @@ class Machine(ArrayMachine):
                              for bits in (self.nonzero, self.negative))
         offset = (g * d.index_seg_stride + w * lanes)[0, ..., None] + np.arange(lanes)
         signs = np.where(negative & nonzero, -1, nonzero).astype(np.int8)
-        # Rows no filter has a weight for need not be looked at.
-        flat = signs.reshape(d.m_count, -1)
-        used = flat.any(axis=0)
-        flat, offset = flat[:, used].astype(np.int64), offset.reshape(-1)[used]
-        self._store(d, [array.conv(d, flat, offset) for array in self.arrays])
+        flat, offset = signs.reshape(d.m_count, -1), offset.reshape(-1)
         visited = nonzero if self.config.skip_zeros else nonzero | ~negative
         if d.plus_minus:
             visited = np.concatenate([visited & ~negative, visited & negative], axis=1)
             signs = np.concatenate([signs, signs], axis=1)
-        return visited, signs * visited
+        return flat, offset, visited, signs * visited
+
+    def _run_conv(self, d):
+        flat, offset, *visits = self._conv_terms(d)
+        # Rows no filter has a weight for need not be looked at.
+        used = flat.any(axis=0)
+        flat, offset = flat[:, used].astype(np.int64), offset[used]
+        self._store(d, [array.conv(d, flat, offset) for array in self.arrays])
+        return visits
 
     def _run_dense(self, d):
         # The union: a value is visited where any array's is not zero.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..common.blocks import Placement, place_blocks, stack_windows
 
-__all__ = ["ConvPlan", "plan_convolutions"]
+__all__ = ["ConvPlan", "plan_convolutions", "segments_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class ConvPlan(Placement):
     words: int                    #: of a segment
 
 
-def _segments(kernel, columns, channels, lanes):
+def segments_of(kernel, columns, channels, lanes):
     """Kernel rows a segment, segments and words, for the fewest words; of equals the fewest segments."""
     choices = []
     for rows in range(1, kernel[0] + 1):
@@ -33,6 +33,6 @@ def plan_convolutions(layers, input_shape, config):
     """
     plans = []
     for layer, placement in zip(layers, place_blocks(layers, input_shape, config), strict=True):
-        rows, segments, words = _segments(layer.kernel, placement.window[1], layer.channels, config.lanes)
+        rows, segments, words = segments_of(layer.kernel, placement.window[1], layer.channels, config.lanes)
         plans.append(ConvPlan(**vars(placement), kernel_rows=rows, segments=segments, words=words))
     return stack_windows(layers, plans, config.row_depth)

@@ -8,15 +8,15 @@ docs/engines/ternary-arrays.md for several arrays.
 
 import numpy as np
 
-from ..common.timing import DESCRIPTOR_CYCLES, END_CYCLES, Timing, batch_timing, input_cycles
+from ..common.timing import DESCRIPTOR_CYCLES, END_CYCLES, Timing, batch_timing, run_cycles
 from ..common.timing_results import DRAIN_LATENCY
 from .descriptor import Kind
 from .serial import cycles, dense_operations, item_cycles, operations
 from .timing_controller import QUEUE_DEPTH, Controller
 from .timing_results import ARRAY_LATENCY, LEAST_GAP, DotResults
 
-__all__ = ["Timing", "predict", "sacu_cycles", "ARRAY_LATENCY", "DRAIN_LATENCY", "LEAST_GAP", "QUEUE_DEPTH",
-           "DESCRIPTOR_CYCLES", "END_CYCLES"]
+__all__ = ["Timing", "layer_cycles", "predict", "sacu_cycles", "ARRAY_LATENCY", "DRAIN_LATENCY", "LEAST_GAP",
+           "QUEUE_DEPTH", "DESCRIPTOR_CYCLES", "END_CYCLES"]
 
 def _plan(run, m, config):
     """Operations of a bit-serial array for dot products ``m`` of a layer, a list."""
@@ -66,9 +66,12 @@ def _compute(run, config):
 
 def predict(machine):
     """Timing of the batch that ``machine`` (interpreter.Machine) has run last."""
-    config = machine.config
-    return batch_timing([input_cycles(run.descriptor, config) if run.descriptor.kind is Kind.INPUT
-                         else _compute(run, config) for run in machine.layers])
+    return batch_timing(machine.layers, machine.config, _compute)
+
+
+def layer_cycles(run, config):
+    """Cycles of the layer ``run``, a LayerRun, its descriptor's fetch included."""
+    return run_cycles(run, config, _compute)
 
 
 def sacu_cycles(bitmap, config):

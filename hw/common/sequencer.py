@@ -25,7 +25,8 @@ class Sequencer(wiring.Component):
     descriptor : Out(layout), constant while a layer runs
     layer_start : Out(1), one cycle; layer_done : In(1), one cycle; running : Out(1), between the two
     layer : Out(8), number of the descriptor
-    load_cycles, run_cycles : Out(32), cycles of this batch until the end of its INPUT layer and after it
+    load_cycles, run_cycles : Out(32), cycles of this batch until the end of its INPUT layer and after it;
+        of layers without one 0 and all
     finished : Out(1), one cycle: a batch is complete
 
     Timing: 17 cycles of ``fetching`` and one of ``layer_start`` before a layer runs, 3 after the last one.
@@ -85,4 +86,7 @@ class Sequencer(wiring.Component):
                 self.load_cycles.eq(self.load_cycles + loading),
                 self.run_cycles.eq(self.run_cycles + Mux(loading, 0, 1)),
             ]
+        with m.If(self.layer_start & loading & (words.kind != Kind.INPUT)):
+            # nothing is loaded: what was counted so far is the layer's
+            m.d.sync += [loading.eq(0), self.load_cycles.eq(0), self.run_cycles.eq(size + 2)]
         return m
