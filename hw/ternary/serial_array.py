@@ -100,9 +100,9 @@ class SerialColumnArray(wiring.Component):
             accumulators.append((minus, before.n_row, before.write_n))
             n = minus.o ^ now.difference.replicate(self._config.lanes)
         x, negative = self._terms(m, control.step, before)
-        total, carry = Signal(self._config.lanes), Signal(self._config.lanes)
+        total, carry, c = (Signal(self._config.lanes, name=name) for name in ("total", "carry", "carry_in"))
         preset = negative | now.difference.replicate(self._config.lanes)
-        c = Mux(now.begins, preset, self._previous(m, carry, now))
+        m.d.comb += c.eq(Mux(now.begins, preset, self._previous(m, carry, now)))
         # of p, n and x two are added, the third is 0
         m.d.comb += [total.eq(p ^ n ^ x ^ c), carry.eq((p & n) | ((p | n) & x) | ((p | n | x) & c))]
         for rows, read_row, write in accumulators:
