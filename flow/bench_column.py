@@ -44,27 +44,32 @@ def cycles(bench):
 
 
 def _packed(bench, design, verilog, config, target):
-    """What the design takes of the part: {resource: used}."""
+    """What the design takes of the part: {resource: used}; None where it does not fit."""
     from shiftwork.boards.synthesis import pack
 
     name = f"{design} of {config.lanes} columns, {target}"
     bench.note(name)
     folder = bench.folder(f"pack-{design}-{target}-{config.fingerprint:x}-"
                           f"{config.bit_serial:d}{config.carry_write_back:d}")
-    return {resource: used for resource, (used, _) in pack(verilog(config), target, folder).items()}
+    found = pack(verilog(config), target, folder)
+    if any(used > available for used, available in found.values()):
+        return None
+    return {resource: used for resource, (used, _) in found.items()}
 
 
 def _columns(bench, target, preset, designs, resources):
     """Cells a column, (cells of many columns - cells of few) / difference, so that the control cancels.
 
-    ``designs``: (name, function from config to Verilog, few, many); ``resources``: {suffix: nextpnr's name},
-    the first of which is what terms a cycle are told for.
+    ``designs``: (name, function from config to Verilog, few, many), those that do not fit the part have no
+    rows; ``resources``: {suffix: nextpnr's name}, the first of which is what terms a cycle are told for.
     """
     for design, verilog, few, many in designs:
         for kind, parameters in KINDS.items():
             config = replace(PRESETS[preset], **parameters)
-            less, more = (_packed(bench, design, verilog, replace(config, lanes=lanes), target)
-                          for lanes in (few, many))
+            more = _packed(bench, design, verilog, replace(config, lanes=many), target)
+            if more is None:
+                continue
+            less = _packed(bench, design, verilog, replace(config, lanes=few), target)
             for suffix, resource in resources.items():
                 cells = (more[resource] - less[resource]) / (many - few)
                 yield reported(f"column/{suffix}-{design}-{kind}", f"{resource} a column", cells)

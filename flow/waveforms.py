@@ -48,17 +48,17 @@ def addition_lanes(config, a, b):
         return [value if flag else None for flag, value in zip(flags, values, strict=True)]
 
     def column(name, signal):
-        return Lane(name, only(works, [value & 1 for value in found[signal]]), True)
+        return Lane(name, only(works, [value & 1 for value in found[f"adders.{signal}"]]), True)
 
     index = step["index"]
     lanes = [
-        *offered, Lane("bit i", only(works, index)), column("$a_i$", "plus.o"), column("$b_i$", "x"),
+        *offered, Lane("bit i", only(works, index)), column("$a_i$", "p"), column("$b_i$", "x"),
         column("$c_i$", "carry_in"), column("$s_i$", "total"), column("$c_{i+1}$", "carry"),
         Lane("row of P written", only(step["write_p"], index)),
         Lane("row of S written", only(step["write_s"], index)),
     ]
     if config.carry_write_back:
-        lanes.append(Lane("row of C written", only(step["write_c"], found["carries.write__addr"])))
+        lanes.append(Lane("row of C written", only(step["write_c"], found["adders.carries.write__addr"])))
     return lanes
 
 

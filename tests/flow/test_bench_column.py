@@ -27,14 +27,15 @@ def test_cycles_of_a_term():
 
 @pytest.mark.parametrize("entry, base", [("comb", "TRELLIS_COMB"), ("lc", "ICESTORM_LC")])
 def test_control_cancels(monkeypatch, tmp_path, entry, base):
-    """A control of 1,000 cells and columns of 10, 20 and 30, in engines twice as much."""
+    """A control of 440 cells and columns of 10, 20, 30; engines have twice as much, and up to 3,000 fit."""
     packed = []
 
     def pack(verilog, target, folder):
         design, lanes, each = verilog.split()
         packed.append((design, target, folder))
-        cells = 1000 + int(lanes) * int(each) * (2 if design == "engine" else 1)
-        return {base: (cells, 9999), "TRELLIS_RAMW": (int(lanes) // 2, 9999)}
+        cells = 440 + int(lanes) * int(each) * (2 if design == "engine" else 1)
+        available = 3000 if design == "engine" else 9999
+        return {base: (cells, available), "TRELLIS_RAMW": (int(lanes) // 2, 9999)}
 
     def text(name):
         return lambda c: f"{name} {c.lanes} {10 * (1 + c.bit_serial + c.carry_write_back)}"
@@ -50,6 +51,7 @@ def test_control_cancels(monkeypatch, tmp_path, entry, base):
         assert found[f"column/rate-{entry}-array-{kind}"] == pytest.approx(expected)
     if entry == "comb":
         assert found["column/comb-engine-serial"] == 40 and found["column/ramw-array-serial"] == 0.5
+    assert (f"column/{entry}-engine-write-back" in found) == (entry == "lc")    # of 64 columns: 4,280 cells
 
 
 @pytest.mark.parametrize("kind", KINDS)
