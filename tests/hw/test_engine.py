@@ -49,9 +49,10 @@ class Case:
         machine = Machine(self.config)
         self.words = [int(word) for word in program.to_words()]
         machine.load(self.words)
-        self.inputs, self.outputs, self.cycles = [], [], []
+        self.beats, self.inputs, self.outputs, self.cycles = [], [], [], []
         for _ in range(batches):
             beats = program.pack_input(random_input(rng, network, images or self.config.batch))
+            self.beats.append(beats)
             self.outputs.append(machine.run(beats))
             self.inputs.append([int.from_bytes(beat.tobytes(), "little") for beat in beats])
             predicted = timing.predict(machine)
@@ -288,14 +289,23 @@ def test_empty_program():
 
 
 def test_unused_bits_are_ignored():
-    """Ones in every bit of the descriptors that no field has, and above their 32 bits."""
+    """Ones in every bit of the descriptors that no field has, above their 32 bits, and for the order of terms
+    where none has a sign.
+    """
     case, bench = Case(TINY, (1, 1), seed=1, batches=1, cycles=600), Bench(TINY)
     table, *others = Program.from_words(case.words, TINY).sections
     words = table.words.copy()
     words[:64:16, 0] |= 0xFFC0
+    words[[0, 32, 48], 0] |= 4                  # of INPUT, DENSE, END
     words[15:64:16, 0] |= 0xFFFF0000
     words[:64, 1] |= 0xFFFFFFFF
     program = Program(TINY, (dataclasses.replace(table, words=words), *others))
+
+    machine = Machine(TINY)
+    machine.load(program.to_words())
+    np.testing.assert_array_equal(machine.run(case.beats[0]), case.outputs[0])
+    predicted = timing.predict(machine)
+    assert (predicted.load_cycles, predicted.run_cycles) == case.cycles[0]
 
     async def run(ctx):
         await bench.load(ctx, [int(word) for word in program.to_words()])
