@@ -5,6 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from .delay import delay
+
 __all__ = ["ColumnArray"]
 
 
@@ -127,16 +129,16 @@ class ColumnArray(wiring.Component):
         # and subtracting zero adds ~0 + 1. So only the mark of the last term knows the module's reset, which
         # sets it: accumulators then stay cleared until all older terms are gone.
         idle = ~self.valid | self.null
-        last = _delay(m, self.valid & self.last, 4, init=1, reset_less=False)
-        is_signed = _delay(m, self.signed, 2)
+        last = delay(m, self.valid & self.last, 4, init=1, reset_less=False)
+        is_signed = delay(m, self.signed, 2)
         m.d.comb += [
             self.ready.eq(1),
-            self.done.eq(_delay(m, self.valid & self.last, self.latency - 2, reset_less=False)),
+            self.done.eq(delay(m, self.valid & self.last, self.latency - 2, reset_less=False)),
         ]
-        dense = _delay(m, self.dense, 2) if self.transposed else Const(0)
+        dense = delay(m, self.dense, 2) if self.transposed else Const(0)
 
         if self.convolution:
-            x, x_sign = self._rows(m, _delay(m, idle | (self.dense & self.transposed), 2), is_signed)
+            x, x_sign = self._rows(m, delay(m, idle | (self.dense & self.transposed), 2), is_signed)
         else:
             x, x_sign = Const(0, width * self.lanes), Const(0, self.lanes)
 
@@ -145,13 +147,13 @@ class ColumnArray(wiring.Component):
         subtract = Signal(self.lanes, reset_less=True)
         carry = Signal(self.lanes, reset_less=True)
         m.d.sync += [
-            subtract.eq(_delay(m, self.valid & self.subtract, 2).replicate(self.lanes)),
+            subtract.eq(delay(m, self.valid & self.subtract, 2).replicate(self.lanes)),
             carry.eq(subtract),
         ]
         if self.transposed:
-            value = Cat(self.dense_value, self.dense_value[-1] & _delay(m, is_signed, 1))
+            value = Cat(self.dense_value, self.dense_value[-1] & delay(m, is_signed, 1))
             m.d.sync += nonzero.eq(self.dense_nonzero)
-            with m.If(_delay(m, idle | ~self.dense, 2)):
+            with m.If(delay(m, idle | ~self.dense, 2)):
                 m.d.sync += nonzero.eq(0)
             with m.If(dense):
                 m.d.sync += subtract.eq(self.dense_negative)
@@ -183,7 +185,7 @@ class ColumnArray(wiring.Component):
         width = self.activation_width
         x = Signal(width * self.lanes, reset_less=True)
         x_sign = Signal(self.lanes, reset_less=True)
-        row = _delay(m, self.row, 1)
+        row = delay(m, self.row, 1)
         words = []
         for group in range(self.lanes // self.scatter_width):
             # Never is a row read in the cycle in which it is written.
@@ -204,12 +206,3 @@ class ColumnArray(wiring.Component):
         with m.If(clear | ~is_signed):
             m.d.sync += x_sign.eq(0)
         return x, x_sign
-
-
-def _delay(m, value, cycles, *, init=0, reset_less=True):
-    """``value`` as it was ``cycles`` before."""
-    for _ in range(cycles):
-        register = Signal(value.shape(), init=init, reset_less=reset_less)
-        m.d.sync += register.eq(value)
-        value = register
-    return value

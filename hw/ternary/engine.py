@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...golden.ternary.program import ErrorCode
 from ..common.column import ColumnArray
+from ..common.delay import delay
 from ..common.stream import packet
 from .array_unit import ArrayUnit
 from .destination import Destinations, InputReader
@@ -122,11 +123,8 @@ class TernaryEngine(wiring.Component):
         item, valid = Signal(item_layout(config), reset_less=True), Signal()
         ready, done = unit.ready, unit.done
         if config.arrays > 1:       # arrays work a cycle late, which nobody here is to see
-            ready, done = Const(1), valid & item.last
-            for n in range(ColumnArray.latency - 2):
-                register = Signal(name=f"done{n}")
-                m.d.sync += register.eq(done)
-                done = register
+            ready = Const(1)
+            done = delay(m, valid & item.last, ColumnArray.latency - 2, reset_less=False, name="done")
         m.d.comb += [
             sacu.o.ready.eq(ready & (~sacu.o.p.last | control.ready)),
             control.issued.eq(sacu.o.valid & sacu.o.ready & sacu.o.p.last), control.arrived.eq(done),
