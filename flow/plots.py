@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-__all__ = ["accuracy", "zero_shares", "cycles", "resources", "memory", "picture"]
+__all__ = ["accuracy", "zero_shares", "cycles", "resources", "memory", "picture", "figure", "FAINT", "OURS"]
 
 INK = "#010203"  # replaced by currentColor, so that one picture suits light and dark pages
 FAINT = "#8a8f98"
@@ -14,7 +14,7 @@ OURS, IDEAL, DENSE, BAD = "#2f7ed8", "#6cc08b", "#b4b9c1", "#d8483e"
 SEEDS = ("o", "s", "D", "^", "v")
 
 
-def _figure(height, salt):
+def figure(height, salt):
     """Axes without a frame, and the function that turns them into SVG text."""
     # Imported here: matplotlib takes a second to load, and only reports need it.
     import matplotlib
@@ -70,7 +70,7 @@ def accuracy(results):
     """Accuracy of each seed, and the mean, of float, ternary and hardware: {"seeds", "float", "ternary",
     "hardware"}.
     """
-    axes, finish = _figure(1.9, "accuracy")
+    axes, finish = figure(1.9, "accuracy")
     kinds = [kind for kind in ("float", "ternary", "hardware") if kind in results]
     for row, kind in enumerate(kinds):
         values = 100 * np.array(results[kind])
@@ -97,7 +97,7 @@ def accuracy(results):
 
 def zero_shares(layers):
     """Share of zero weights of each layer: rows with "name", "zero_share" and "weights"."""
-    axes, finish = _figure(0.8 + 0.38 * len(layers), "zeros")
+    axes, finish = figure(0.8 + 0.38 * len(layers), "zeros")
     shares = [100 * layer["zero_share"] for layer in layers]
     rows = range(len(layers))
     axes.barh(rows, 100, color=DENSE, alpha=0.3, height=0.62)
@@ -127,7 +127,7 @@ def cycles(layers, salt=""):
         ("cycles", "this engine", OURS),
         ("ideal", "ideal", IDEAL),
     )
-    axes, finish = _figure(1.1 + 0.75 * len(layers), f"cycles-{salt}")
+    axes, finish = figure(1.1 + 0.75 * len(layers), f"cycles-{salt}")
     top = max(layer[kind] for layer in layers for kind, _, _ in kinds)
     for place, (kind, label, color) in enumerate(kinds):
         at = np.arange(len(layers)) + (place - 1) * 0.27
@@ -153,7 +153,7 @@ def cycles(layers, salt=""):
 
 def resources(rows, salt):
     """What a board's device has, and what is used: rows with "name", "used" and "available"."""
-    axes, finish = _figure(0.45 + 0.36 * len(rows), f"resources-{salt}")
+    axes, finish = figure(0.45 + 0.36 * len(rows), f"resources-{salt}")
     for place, row in enumerate(rows):
         share = row["used"] / row["available"]
         axes.barh(place, 1, color=DENSE, alpha=0.3, height=0.6)
@@ -174,7 +174,7 @@ def resources(rows, salt):
 
 def memory(rows, salt):
     """Bits of each memory, used and free, on one scale: rows with "name", "bits" and "used"."""
-    axes, finish = _figure(0.9 + 0.38 * len(rows), f"memory-{salt}")
+    axes, finish = figure(0.9 + 0.38 * len(rows), f"memory-{salt}")
     for place, row in enumerate(rows):
         axes.barh(place, row["bits"] / 1024, color=DENSE, alpha=0.45, height=0.6)
         axes.barh(place, row["used"] / 1024, color=OURS, height=0.6)

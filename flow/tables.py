@@ -1,8 +1,9 @@
-"""The tables and the picture of README and docs/engines/: `python -m shiftwork.flow.tables`.
+"""The tables and pictures of README and docs/engines/: `python -m shiftwork.flow.tables`.
 
 docs/results/<engine>.json (what `shiftwork bench` writes) fills the text between `<!-- table: <engine> -->`
 and `<!-- end -->`; cost models fill it behind `<!-- layers: <name> -->` (layer_tables.py).
-build/digits/results.json (what the demo writes) becomes docs/cycles.svg.
+build/digits/results.json (what the demo writes) becomes docs/cycles.svg, an addition in Amaranth's simulator
+docs/engines/ternary-addition.svg.
 """
 
 import json
@@ -63,20 +64,22 @@ def fill_pages(root):
         beside.replace(page)
 
 
-def picture(layers):
-    """The report's plot of cycles as an SVG file of its own, in a gray that suits light and dark pages."""
-    from .plots import cycles
-
-    text = cycles(layers).replace("currentColor", _GRAY)
+def picture(text):
+    """One of the report's plots as an SVG file of its own, in a gray that suits light and dark pages."""
+    text = text.replace("currentColor", _GRAY)
     return text.replace("<svg ", '<svg font-family="system-ui, sans-serif" ', 1)
 
 
 def main():
-    """Fills the pages and draws docs/cycles.svg in the current folder."""
+    """Fills the pages and draws the pictures of the current folder."""
+    from . import plots, waveforms
+
     fill_pages(".")
+    Path("docs/engines/ternary-addition.svg").write_text(picture(waveforms.addition()))
     results = Path("build/digits/results.json")
     if results.is_file():
-        Path("docs/cycles.svg").write_text(picture(json.loads(results.read_text())["engines"][0]["layers"]))
+        layers = json.loads(results.read_text())["engines"][0]["layers"]
+        Path("docs/cycles.svg").write_text(picture(plots.cycles(layers)))
 
 
 if __name__ == "__main__":

@@ -39,26 +39,24 @@ class ColumnArray(RowArray):
             result[:, i, j] = np.where(self.inside(d, i, j), np.max(pooled, axis=0), 0)
         return result
 
-    def _numbers(self, d):
-        """Place in the vector memory of each bit of a DENSE layer's words, int (m, visits, bits)."""
+    def numbers(self, d):
+        """Number of the value in the vector memory that each bit of a DENSE layer's words is about.
+
+        int (m, visits, bits), the same in all arrays.
+        """
         group = self._config.scatter_width
         m, g, w = np.ogrid[:d.m_count, :d.segments, :d.words]
         address = (d.fetch_base + m * d.fetch_m_stride + g * d.fetch_seg_stride + w)[..., None]
         number = (address * group + np.arange(group)) % len(self.vector)
         return number.reshape(d.m_count, -1, group)
 
-    def bitmaps(self, d):
-        """Words of a DENSE layer that this array's bitmap holds, bool (m, visits, bits)."""
-        return self.vector_bits[self._numbers(d)]
-
-    def dense(self, d, visited):
-        """Results of a DENSE layer that visits the values ``visited``, bool (m, visits, bits).
+    def dense(self, d, number, visited):
+        """Results of a DENSE layer with those of its `numbers`, ``number``, that are ``visited`` (bool).
 
         int64 (images, values), filled with zeros as the destination needs them.
         """
         config, group = self._config, self._config.scatter_width
         values = self.vector.view(self._signed if d.input_signed else self._unsigned)
-        number = self._numbers(d)
         _, g, w = np.ogrid[:1, :d.segments, :d.words]
         index = ((g * d.index_seg_stride + w * group)[0, ..., None] + np.arange(group)).reshape(-1, group)
         align = group if d.destination is Destination.VECTOR else config.drain_width

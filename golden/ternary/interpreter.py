@@ -85,7 +85,8 @@ class Machine(ArrayMachine):
 
     def _run_dense(self, d):
         # The union: a value is visited where any array's is not zero.
-        nonzero = np.any([array.bitmaps(d) for array in self.arrays], axis=0)
+        number = self.arrays[0].numbers(d)
+        nonzero = np.any([array.vector_bits[number] for array in self.arrays], axis=0)
         visited = nonzero if self.config.skip_zeros else np.ones_like(nonzero)
-        self._store(d, [array.dense(d, visited) for array in self.arrays])
+        self._store(d, [array.dense(d, number, visited) for array in self.arrays])
         return visited, nonzero.astype(np.int8)

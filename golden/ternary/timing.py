@@ -59,7 +59,7 @@ def _compute(run, config):
     each = int(np.prod(run.loops[1:]))
     for dot in _words(_item_cycles(run, config), config.chunk):
         for _ in range(each):
-            controller.dot(dot, 2 if d.plus_minus else 1)
+            controller.dot(dot, 2 if d.plus_minus and d.kind is Kind.CONV else 1)
     controller.finish()
     return results.done
 

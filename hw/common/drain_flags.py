@@ -4,6 +4,7 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .delay import delay
 from .pool import MaxPool
 from .requantize import Requantizer
 
@@ -52,12 +53,9 @@ class DrainFlags(wiring.Component):
             "first": 1, "last": 1, "ends": 1, "layer_ends": 1}))
         m.d.comb += flags.eq(Cat(self.masked, self.lane, self.select, self.first, self.last, self.ends,
                                  self.layer_ends))
-        valid = self.valid
-        for n in range(self._array_latency + Requantizer.latency):
-            register = Signal.like(flags, name=f"flags{n}", reset_less=True)
-            mark = Signal(name=f"valid{n}")
-            m.d.sync += [register.eq(flags), mark.eq(valid)]
-            flags, valid = register, mark
+        latency = self._array_latency + Requantizer.latency
+        flags = delay(m, flags, latency, name="flags")
+        valid = delay(m, self.valid, latency, reset_less=False, name="valid")
         complete = ~self.dense | (flags.lane == config.drain_width - 1)
 
         last = Signal()
@@ -70,13 +68,10 @@ class DrainFlags(wiring.Component):
             self.pool.eq(valid & complete), self.pool_first.eq(flags.first), last.eq(flags.last),
             tail.slot.eq(flags.slot), tail.ends.eq(flags.ends), tail.layer_ends.eq(flags.layer_ends),
         ]
-        valid = self.pool & last
-        for n in range(MaxPool.latency):
-            register, mark = Signal.like(tail, name=f"tail{n}", reset_less=True), Signal(name=f"out{n}")
-            m.d.sync += [register.eq(tail), mark.eq(valid)]
-            tail, valid = register, mark
+        o_valid = delay(m, self.pool & last, MaxPool.latency, reset_less=False, name="out")
+        tail = delay(m, tail, MaxPool.latency, name="tail")
         m.d.comb += [
-            self.o_valid.eq(valid), self.o_slot.eq(tail.slot), self.o_ends.eq(tail.ends),
+            self.o_valid.eq(o_valid), self.o_slot.eq(tail.slot), self.o_ends.eq(tail.ends),
             self.o_layer_ends.eq(tail.layer_ends),
         ]
         return m

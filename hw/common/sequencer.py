@@ -22,7 +22,7 @@ class Sequencer(wiring.Component):
     start : In(1), run one batch; ignored while ``busy``
     abort : In(1), give up and become idle
     table_address : Out, table_data : In, the descriptor's words while ``fetching``
-    descriptor : Out(layout), constant while a layer runs
+    descriptor : Out(layout), constant while a layer runs; ``two_pass``, if there, is 0 where it is DENSE
     layer_start : Out(1), one cycle; layer_done : In(1), one cycle; running : Out(1), between the two
     layer : Out(8), number of the descriptor
     load_cycles, run_cycles : Out(32), cycles of this batch until the end of its INPUT layer and after it;
@@ -64,6 +64,9 @@ class Sequencer(wiring.Component):
                 for n in range(size):
                     with m.If(count == n + 1):
                         m.d.sync += words.as_value()[32 * n:32 * n + 32].eq(self.table_data)
+                if "two_pass" in self._layout.members:
+                    with m.If((count == 1) & (self.table_data[:2] == Kind.DENSE.value)):
+                        m.d.sync += words.two_pass.eq(0)    # here, where nothing waits for it
                 with m.If((count == 2) & (words.kind == Kind.END)):
                     m.d.comb += self.finished.eq(1)
                     m.next = "IDLE"

@@ -12,7 +12,16 @@ from .layouts import unit_fields, unit_strobes
 from .serial_array import SerialColumnArray
 from .vector import VectorMemory
 
-__all__ = ["ArrayUnit"]
+__all__ = ["ArrayUnit", "make_array"]
+
+
+def make_array(config):
+    """The column array of an engine of ``config``."""
+    if config.bit_serial:
+        return SerialColumnArray(config)
+    return ColumnArray(
+        config.lanes, config.acc_width, config.row_depth, config.drain_width, config.scatter_width,
+        config.convolution, config.transposed, config.activation_width)
 
 
 class ArrayUnit(wiring.Component):
@@ -49,7 +58,7 @@ class ArrayUnit(wiring.Component):
             strobes = Signal(unit_strobes(config))
             fields = Signal(unit_fields(config), reset_less=True)
             m.d.sync += [strobes.eq(self.strobes), fields.eq(self.fields)]
-        m.submodules.array = array = self._make_array()
+        m.submodules.array = array = make_array(config)
         m.submodules.drain = drain = Drain(config, config.acc_width, config.drain_cycles)
         self._terms(m, array, strobes, fields)
         m.d.comb += [
@@ -61,14 +70,6 @@ class ArrayUnit(wiring.Component):
         m.d.comb += drain.first.eq(fields.first if config.convolution else 1)
         self._keep(m, array, drain, strobes, fields)
         return m
-
-    def _make_array(self):
-        config = self._config
-        if config.bit_serial:
-            return SerialColumnArray(config)
-        return ColumnArray(
-            config.lanes, config.acc_width, config.row_depth, config.drain_width, config.scatter_width,
-            config.convolution, config.transposed, config.activation_width)
 
     def _terms(self, m, array, strobes, fields):
         """From the controller to the column array."""

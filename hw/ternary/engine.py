@@ -9,6 +9,7 @@ from amaranth.lib.memory import Memory
 
 from ...golden.ternary.program import MAGIC
 from ..common.column import ColumnArray
+from ..common.delay import delay
 from ..common.destination import Destinations, InputReader
 from ..common.drain_flags import DrainFlags
 from ..common.engine import ArrayEngine
@@ -86,11 +87,8 @@ class TernaryEngine(ArrayEngine):
         item, valid = Signal(item_layout(config), reset_less=True), Signal()
         ready, done = unit.ready, unit.done
         if config.arrays > 1:       # arrays work a cycle late, which nobody here is to see
-            ready, done = Const(1), valid & item.last
-            for n in range(ColumnArray.latency - 2):
-                register = Signal(name=f"done{n}")
-                m.d.sync += register.eq(done)
-                done = register
+            ready = Const(1)
+            done = delay(m, valid & item.last, ColumnArray.latency - 2, reset_less=False, name="done")
         m.d.comb += [
             sacu.o.ready.eq(ready & (~sacu.o.p.last | control.ready)),
             control.issued.eq(sacu.o.valid & sacu.o.ready & sacu.o.p.last), control.arrived.eq(done),

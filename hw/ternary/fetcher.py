@@ -18,7 +18,7 @@ class Fetcher(wiring.Component):
 
     Members
     -------
-    descriptor : In(DESCRIPTOR), constant while a layer runs
+    descriptor : In(DESCRIPTOR), constant while a layer runs; ``two_pass`` must be 0 where it is DENSE
     start : In(1), one cycle
     address : Out, of the weight memory (CONV) or of the bitmap of the vector memory (DENSE)
     advance : Out(1), enable of those memories' read ports and of the registers behind them

@@ -1,11 +1,12 @@
 """The bit-serial column array: one full adder a column, activations stored vertically."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .layouts import Widths
+from .serial_adder import ColumnAdders
 from .serial_control import SerialControl
 from .serial_rows import AccumulatorRows, ResultRows
 
@@ -93,44 +94,29 @@ class SerialColumnArray(wiring.Component):
 
         m.submodules.plus = plus = AccumulatorRows(self._config)
         m.submodules.results = results = ResultRows(self._config)
-        accumulators = [(plus, before.p_row, before.write_p)]
-        p, n = plus.o, Const(0, self._config.lanes)
+        m.submodules.adders = adders = ColumnAdders(
+            self._config.lanes, self._config.convolution, self._config.carry_write_back)
+        accumulators = [(plus, adders.p, before.p_row, before.write_p)]
         if self._config.convolution:
             m.submodules.minus = minus = AccumulatorRows(self._config)
-            accumulators.append((minus, before.n_row, before.write_n))
-            n = minus.o ^ now.difference.replicate(self._config.lanes)
+            accumulators.append((minus, adders.n, before.n_row, before.write_n))
         x, negative = self._terms(m, control.step, before)
-        total, carry = Signal(self._config.lanes), Signal(self._config.lanes)
-        preset = negative | now.difference.replicate(self._config.lanes)
-        c = Mux(now.begins, preset, self._previous(m, carry, now))
-        # of p, n and x two are added, the third is 0
-        m.d.comb += [total.eq(p ^ n ^ x ^ c), carry.eq((p & n) | ((p | n) & x) | ((p | n | x) & c))]
-        for rows, read_row, write in accumulators:
+        m.d.comb += [
+            adders.x.eq(x), adders.negative.eq(negative), adders.difference.eq(now.difference),
+            adders.begins.eq(now.begins), adders.odd.eq(now.index[0]), adders.keep.eq(now.write_c),
+        ]
+        for rows, word, read_row, write in accumulators:
             m.d.comb += [
-                rows.read_row.eq(read_row), rows.write_row.eq(before.index), rows.write.eq(write),
-                rows.copy.eq(before.ends), rows.i.eq(total),
+                word.eq(rows.o), rows.read_row.eq(read_row), rows.write_row.eq(before.index),
+                rows.write.eq(write), rows.copy.eq(before.ends), rows.i.eq(adders.total),
             ]
         m.d.comb += [
-            results.write_row.eq(before.index), results.write.eq(before.write_s), results.i.eq(total),
+            results.write_row.eq(before.index), results.write.eq(before.write_s), results.i.eq(adders.total),
             results.done.eq(before.done), self.done.eq(before.done),
             results.is_signed.eq(before.difference | self.signed | self.dense),
             results.select.eq(self.select), results.part.eq(self.part), self.result.eq(results.result),
         ]
         return m
-
-    def _previous(self, m, carry, now):
-        """The carry of the bit before."""
-        if not self._config.carry_write_back:
-            latch = Signal.like(carry, reset_less=True)
-            m.d.sync += latch.eq(carry)
-            return latch
-        m.submodules.carries = carries = Memory(shape=self._config.lanes, depth=2, init=[])
-        read, write = carries.read_port(domain="comb"), carries.write_port()
-        m.d.comb += [
-            read.addr.eq(now.index[0]),
-            write.addr.eq(~now.index[0]), write.data.eq(carry), write.en.eq(now.write_c),
-        ]
-        return read.data
 
     def _terms(self, m, step, before):
         """For each column the bit of its term, and whether it is an activation's complement; of cycle 4."""

@@ -6,6 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from ..common.delay import delay
 from .layouts import Widths
 
 __all__ = ["VectorMemory", "BitmapMemory"]
@@ -42,11 +43,7 @@ class VectorMemory(wiring.Component):
             words_w.addr.eq(self.position), words_w.data.eq(self.values), words_w.en.eq(self.write)]
         lane_bits = bits_for(drain - 1) if drain > 1 else 0
         word = Signal(width * drain, reset_less=True)
-        lane = self.source[:lane_bits]
-        for n in range(2):
-            following = Signal(lane_bits, name=f"lane{n}", reset_less=True)
-            m.d.sync += following.eq(lane)
-            lane = following
+        lane = delay(m, self.source[:lane_bits], 2, name="lane")
         m.d.comb += words_r.addr.eq(self.source >> lane_bits)
         m.d.sync += [
             word.eq(words_r.data),
@@ -118,11 +115,7 @@ class BitmapMemory(wiring.Component):
         now = Signal(data.StructLayout({
             "slot": self.slot.shape(), "first": 1, "final": 1, "position": self.position.shape()}))
         m.d.comb += now.eq(Cat(self.slot, self.first, self.final, self.position))
-        write = self.write
-        for n in range(2):
-            register, mark = Signal.like(now, name=f"late{n}", reset_less=True), Signal(name=f"write{n}")
-            m.d.sync += [register.eq(now), mark.eq(write)]
-            now, write = register, mark
+        now, write = delay(m, now, 2, name="late"), delay(m, self.write, 2, reset_less=False, name="write")
         m.submodules.partial = partial = Memory(
             shape=self._config.drain_width, depth=self._config.drain_cycles, init=[])
         w, r = partial.write_port(), partial.read_port(domain="comb")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from shiftwork.flow.errors import FlowError
+from shiftwork.flow.plots import cycles
 from shiftwork.flow.tables import fill_pages, filled, picture
 
 from .fakes import results
@@ -73,7 +74,7 @@ def test_all_pages_are_filled_or_none(tmp_path):
 
 
 def test_picture_stands_alone():
-    text = picture(results()["engines"][0]["layers"])
+    text = picture(cycles(results()["engines"][0]["layers"]))
     assert (
         text.startswith("<svg ")
         and 'xmlns="http://www.w3.org/2000/svg"' in text

@@ -25,6 +25,7 @@ from .kit import monitor, simulate, source
 TINY = CONFIGS["tiny"]
 DENSE_ONLY = dataclasses.replace(TINY, convolution=False)
 SERIAL = dataclasses.replace(TINY, bit_serial=True)
+BASELINE = {"bit_serial": True, "carry_write_back": True, "skip_zeros": False}
 
 
 class Case:
@@ -49,9 +50,10 @@ class Case:
         machine = Machine(self.config)
         self.words = [int(word) for word in program.to_words()]
         machine.load(self.words)
-        self.inputs, self.outputs, self.cycles = [], [], []
+        self.beats, self.inputs, self.outputs, self.cycles = [], [], [], []
         for _ in range(batches):
             beats = program.pack_input(random_input(rng, network, images or self.config.batch))
+            self.beats.append(beats)
             self.outputs.append(machine.run(beats))
             self.inputs.append([int.from_bytes(beat.tobytes(), "little") for beat in beats])
             predicted = timing.predict(machine)
@@ -113,6 +115,12 @@ class Bench:
         if self.p == 1:
             assert (ctx.get(dut.load_cycles), ctx.get(dut.run_cycles)) == case.cycles[number]
 
+    async def output(self, ctx, beats):
+        """Waits until so many beats of a batch's output were taken."""
+        self._taken.clear()
+        while len(self._taken) < beats:
+            await ctx.tick()
+
     async def expect_error(self, ctx, code, loaded):
         """Waits for an error, which stays until it is cleared."""
         while not ctx.get(self.dut.error) or ctx.get(self.dut.busy):
@@ -153,6 +161,7 @@ VARIANTS = {
     "write back": ({"bit_serial": True, "carry_write_back": True}, (1, 1), 8),
     "all terms": ({"skip_zeros": False}, (2, 1), 8),
     "serial all terms": ({"bit_serial": True, "skip_zeros": False}, (1, 1), 1),
+    "write back all terms": (BASELINE, (2, 0), 4),
     "16 bits": ({"activation_width": 16}, (1, 1), 16),
     "serial 16 bits": ({"bit_serial": True, "activation_width": 16, "acc_width": 26}, (1, 1), 16),
 }
@@ -288,14 +297,23 @@ def test_empty_program():
 
 
 def test_unused_bits_are_ignored():
-    """Ones in every bit of the descriptors that no field has, and above their 32 bits."""
+    """Ones in every bit of the descriptors that no field has, above their 32 bits, and for the order of terms
+    where none has a sign.
+    """
     case, bench = Case(TINY, (1, 1), seed=1, batches=1, cycles=600), Bench(TINY)
     table, *others = Program.from_words(case.words, TINY).sections
     words = table.words.copy()
     words[:64:16, 0] |= 0xFFC0
+    words[[0, 32, 48], 0] |= 4                  # of INPUT, DENSE, END
     words[15:64:16, 0] |= 0xFFFF0000
     words[:64, 1] |= 0xFFFFFFFF
     program = Program(TINY, (dataclasses.replace(table, words=words), *others))
+
+    machine = Machine(TINY)
+    machine.load(program.to_words())
+    np.testing.assert_array_equal(machine.run(case.beats[0]), case.outputs[0])
+    predicted = timing.predict(machine)
+    assert (predicted.load_cycles, predicted.run_cycles) == case.cycles[0]
 
     async def run(ctx):
         await bench.load(ctx, [int(word) for word in program.to_words()])
@@ -305,15 +323,17 @@ def test_unused_bits_are_ignored():
 
 
 @pytest.mark.parametrize("config, layers, cycles", [
-    (TINY, (1, 1), 400), (TINY, (2, 0), 400), (SERIAL, (1, 1), 1500)])
+    (TINY, (1, 1), 400), (TINY, (2, 0), 400), (SERIAL, (1, 1), 1500),
+    (dataclasses.replace(TINY, skip_zeros=False), (1, 1), 500),
+    (dataclasses.replace(TINY, **BASELINE), (1, 0), 700)])
 def test_reset(config, layers, cycles):
-    """Amid the program, the input, and in any cycle of the run; the next batch is as good as any."""
+    """Amid program, input and output, and in any cycle of the run; the next batch is as good as any."""
     case, bench = Case(config, layers, seed=5, cycles=cycles), Bench(config)
     rng = np.random.default_rng(6)
 
     async def run(ctx):
         dut = bench.dut
-        for where in ("program", "input", "run", "run"):
+        for where in ("program", "input", "run", "run", "output"):
             if where == "program":
                 part = case.words[:rng.integers(1, len(case.words))]
                 await bench.send(ctx, dut.i_program, part, ends=False)
@@ -325,7 +345,10 @@ def test_reset(config, layers, cycles):
                     await bench.send(ctx, dut.i, beats[:len(beats) // 2], ends=False)
                 else:
                     await bench.send(ctx, dut.i, beats)
-                    await ctx.tick().repeat(int(rng.integers(1, case.cycles[1][1])))
+                    if where == "run":
+                        await ctx.tick().repeat(int(rng.integers(1, case.cycles[1][1])))
+                    else:
+                        await bench.output(ctx, int(rng.integers(1, len(case.outputs[1]))))
             await bench.pulse(ctx, bench.reset)
             assert [ctx.get(s) for s in (dut.busy, dut.loaded, dut.error, dut.o.valid)] == [0, 0, 0, 0]
             await bench.load(ctx, case.words)
