@@ -102,23 +102,23 @@ def compress(network, options=None, *, layers=None):
     return Compressed.of(network, factors)
 
 
-def _alternated(network, x, labels, settings, options, progress):
+def _alternated(network, x, labels, settings, options, masks, progress):
     """``network`` trained, its weights replaced by those of their factors behind each epoch."""
     def epoch(_, arrays):
         found = compress(replace(network, arrays=dict(arrays)), layers=options)
         for node in weighted(network):
             arrays[node.inputs[1]][...] = found.network.arrays[node.inputs[1]]
-    return train(network, x, labels, settings, Hooks(epoch=epoch), progress)
+    return train(network, x, labels, settings, Hooks(epoch=epoch, masks=masks), progress)
 
 
-def _drawn(network, x, labels, settings, options, progress):
+def _drawn(network, x, labels, settings, options, masks, progress):
     """``network`` behind ADMM towards the decomposition."""
     project = {}
     for node in weighted(network):
         def function(weights, chosen=options[node.name]):
             return decompose(weights, chosen)[0].weights().astype(np.float32)
         project[node.inputs[1]] = on_filters(function, node)
-    return admm(network, x, labels, project, settings, progress=progress)[0]
+    return admm(network, x, labels, project, settings, masks=masks, progress=progress)[0]
 
 
 def _finished(found, x, labels, settings, options, progress):
@@ -154,7 +154,7 @@ def _tuned(found, x, labels, settings, progress):
 
 
 def retrain(network, x, labels, *, options=None, layers=None, admm_settings=None, alternate=None, finish=None,
-            tune=None, progress=None):
+            tune=None, masks=None, progress=None):
     """``network`` retrained so that its weights are those of factors, as Compressed.
 
     Up to four stages, each left out if its settings are None, and a decomposition behind the second:
@@ -164,14 +164,15 @@ def retrain(network, x, labels, *, options=None, layers=None, admm_settings=None
     * ``finish``: training straight through coefficients whose zeros stay zero, B fitted again between epochs
     * ``tune``: training of all but the weights
 
-    ``options`` and ``layers`` as in ``compress``. The result has batch statistics and ``ranges`` measured on
-    ``x``. Raises ValueError for an unknown layer.
+    ``options`` and ``layers`` as in ``compress``. Weights that ``masks`` ({array's name: 0 or 1}) holds at
+    zero stay there until the decomposition, which keeps rows of zeros. The result has batch statistics and
+    ``ranges`` measured on ``x``. Raises ValueError for an unknown layer.
     """
     options = _options(network, options, layers)
     if admm_settings:
-        network = _drawn(network, x, labels, admm_settings, options, progress)
+        network = _drawn(network, x, labels, admm_settings, options, masks, progress)
     if alternate:
-        network = _alternated(network, x, labels, alternate, options, progress)
+        network = _alternated(network, x, labels, alternate, options, masks or {}, progress)
     found = compress(network, layers=options)
     if finish:
         found = _finished(found, x, labels, finish, options, progress)

@@ -61,8 +61,9 @@ class Factors:
         if np.any(self.exponents[self.signs == 0]):
             raise ValueError("exponents must be 0 where the sign is 0, not "
                              f"{self.exponents[self.signs == 0].max()}")
-        if not np.all((self.scale > 0) & np.isfinite(self.scale)):
-            raise ValueError(f"scale must be positive and finite, not {self.scale.min()}")
+        bad = self.scale[~((self.scale > 0) & np.isfinite(self.scale))]
+        if bad.size:
+            raise ValueError(f"scale must be positive and finite, not {bad[0]}")
 
     @property
     def kind(self):
