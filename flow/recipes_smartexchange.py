@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from shiftwork.golden.common.admm import AdmmSettings, admm, prune_slices
 from shiftwork.golden.common.channels import count_weights, turned, weighted
-from shiftwork.golden.common.network import Network, Node
+from shiftwork.golden.common.network import Network
 from shiftwork.golden.common.purify import remove_unused_paths
 from shiftwork.golden.common.trainer import Hooks, Settings, refresh_statistics, train
 from shiftwork.golden.smartexchange.compress import Compressed, retrain
 from shiftwork.golden.smartexchange.options import Options
 
-__all__ = ["Recipe", "Trained", "dense_network", "run", "thinned"]
+__all__ = ["Recipe", "Trained", "run", "thinned"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Recipe:
     filters: dict[str, float] = field(default_factory=dict)     #: share of filters that go, by node
     channels: dict[str, float] = field(default_factory=dict)    #: share of input channels that go, by node
     options: Options = Options()
-    layers: dict[str, Options] = field(default_factory=dict)    #: options of single layers
+    zeros: dict[str, float] = field(default_factory=dict)       #: share of zeros in what is left, by node
     draw: AdmmSettings | None = None            #: ADMM towards the decomposition
     finish: Settings | None = None              #: training straight through the coefficients
     tune: Settings | None = None                #: training of biases and batch normalization
@@ -44,27 +44,6 @@ class Trained:
     def rate(self):
         """Bits of the float network's weights, 32 each, by bits of the compressed ones'."""
         return 32 * count_weights(self.network)[0] / self.compressed.storage_bits
-
-
-def dense_network(widths, seed, shape=(1, 28, 28)):
-    """Flatten, then a Gemm to each of ``widths``, with a Relu behind all but the last, "logits".
-
-    Weights are normal of variance 2 / inputs, from ``seed``; biases are 0.
-    """
-    rng, inputs = np.random.default_rng(seed), int(np.prod(shape))
-    nodes, arrays = [Node(op_type="Flatten", name="flat", inputs=("x",), outputs=("flat",))], {}
-    for n, width in enumerate(widths, 1):
-        name = f"dense{n}" if n < len(widths) else "logits"
-        deviation = np.sqrt(2 / inputs)
-        arrays[f"{name}.weight"] = (rng.standard_normal((width, inputs)) * deviation).astype(np.float32)
-        arrays[f"{name}.bias"] = np.zeros(width, np.float32)
-        nodes.append(Node(op_type="Gemm", name=name, outputs=(name,), attributes={"transB": 1},
-                          inputs=(nodes[-1].name, f"{name}.weight", f"{name}.bias")))
-        if n < len(widths):
-            nodes.append(Node(op_type="Relu", name=f"relu{n}", inputs=(name,), outputs=(f"relu{n}",)))
-        inputs = width
-    return Network(nodes=tuple(nodes), arrays=arrays, input_shape=shape, output_name="logits",
-                   ranges={"x": (0.0, 1.0)})
 
 
 def _slimming(network, recipe, x):
@@ -115,6 +94,12 @@ def thinned(network, x, labels, recipe, progress=None):
     return refresh_statistics(network, x), masks
 
 
+def _layers(network, masks, recipe):
+    """Options of each node: a share of zeros that counts what ``masks`` holds at zero already."""
+    return {node.name: replace(recipe.options, element_share=1 - float(masks[node.inputs[1]].mean()) * (
+        1 - recipe.zeros.get(node.name, recipe.options.element_share))) for node in weighted(network)}
+
+
 def run(data, network, recipe, progress=None):
     """``network`` trained on ``data`` (a Dataset), thinned, decomposed and retrained, as Trained.
 
@@ -126,7 +111,7 @@ def run(data, network, recipe, progress=None):
     images = data.train_x, data.train_y
     network = refresh_statistics(train(network, *images, recipe.first, progress=stage("float")), images[0])
     thin, masks = thinned(network, *images, recipe, stage("thin"))
-    found = retrain(thin, *images, options=recipe.options, layers=recipe.layers, admm_settings=recipe.draw,
+    found = retrain(thin, *images, layers=_layers(thin, masks, recipe), admm_settings=recipe.draw,
                     finish=recipe.finish, tune=recipe.tune, masks=masks, progress=stage("factors"))
     return Trained(network=network, accuracy=network.accuracy(data.test_x, data.test_y), thinned=thin,
                    compressed=found, compressed_accuracy=found.network.accuracy(data.test_x, data.test_y))

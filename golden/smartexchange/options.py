@@ -69,8 +69,8 @@ class Options:
     low: Low = Low.NEAREST
     domain: Domain = Domain.LINEAR
     ties_up: bool = False       #: of a coefficient exactly between two powers: the greater one
-    normalize: Normalization = Normalization.UNIT
-    theta: float = 0.0          #: coefficients below it, in magnitude, become 0
+    normalize: Normalization = Normalization.MEAN
+    theta: float = 0.0          #: coefficients below it, in magnitude and as normalized, become 0
     row_factor: float = 0.0     #: rows whose magnitudes sum to less than row_factor * theta become 0
     channel_scale: float = 0.0  #: filters whose batch normalization has a scale of lesser magnitude become 0
     element_share: float = 0.0  #: of coefficients: the least |c[i,j]| * ||B[j]|| become 0

@@ -105,8 +105,8 @@ def test_an_unused_row_of_the_basis_stays():
 
 
 @pytest.mark.parametrize("options", [
-    {}, dict(normalize="none"), dict(normalize="mean", domain="log"), dict(top="error", scope="layer"),
-    dict(element_share=0.6), dict(theta=0.1, row_factor=4), dict(exponents=8, low="clamp"),
+    {}, dict(normalize="none"), dict(normalize="unit", domain="log"), dict(top="error", scope="layer"),
+    dict(element_share=0.6), dict(theta=0.1, row_factor=4, normalize="unit"), dict(exponents=8, low="clamp"),
     dict(row_share=0.4, channel_share=0.2), dict(low="flush", exponents=3)])
 @pytest.mark.parametrize("shape", [(6, 8, 3, 3), (5, 100)])
 def test_least_squares_steps_never_raise_the_error(options, shape):
@@ -165,7 +165,8 @@ def slow(w, iterations, theta, row_factor):
 @pytest.mark.parametrize("seed, theta, row_factor", [(0, 0, 0), (1, 0.1, 0), (2, 0.08, 5), (3, 0.15, 3)])
 def test_a_slow_reference_agrees(seed, theta, row_factor):
     weights = normal(1, 8, 3, 3, seed=seed)
-    options = Options(iterations=4, best=False, tolerance=0, theta=theta, row_factor=row_factor)
+    options = Options(iterations=4, best=False, tolerance=0, theta=theta, row_factor=row_factor,
+                      normalize="unit")
     factors, trace = decompose(weights, options)
     found, b, errors = slow(weights.reshape(24, 3), 4, theta, row_factor)
     np.testing.assert_allclose(trace.basis, errors[:len(trace.basis)], rtol=1e-9)
@@ -287,7 +288,7 @@ def test_start_goes_on_from_factors():
     np.testing.assert_array_equal(again.signs, first.signs)
     np.testing.assert_array_equal(again.exponents, first.exponents)
     _, further = decompose(weights, Options(), kept=first.signs != 0, start=first)
-    assert further.rounded <= trace.rounded + 1e-4
+    assert further.rounded <= trace.rounded + 1e-3
 
 
 @pytest.mark.parametrize("shape, size", [((6, 5, 3, 3), 3), ((6, 40), 1), ((6, 40), 3)])
