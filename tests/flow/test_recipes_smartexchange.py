@@ -33,8 +33,8 @@ SHORT = Settings(epochs=2, rate=3e-3, batch=32)
 
 
 def recipe(**settings):
-    return Recipe(first=SHORT, refill=SHORT, thin=AdmmSettings(updates=2, train=SHORT), finish=replace(SHORT, epochs=8),
-                  **settings)
+    return Recipe(first=SHORT, refill=SHORT, thin=AdmmSettings(updates=2, train=SHORT),
+                  finish=replace(SHORT, epochs=8), **settings)
 
 
 def test_thinning_takes_neurons_out_and_leaves_pixels_masked(data):
@@ -45,7 +45,7 @@ def test_thinning_takes_neurons_out_and_leaves_pixels_masked(data):
     weights = thin.arrays["dense1.weight"]
     assert np.array_equal(weights != 0, masks["dense1.weight"] == 1)
     live = weights.any(axis=0).reshape(28, 28)
-    # Half of the pixels; those of the frame, which are always black, went although their weights were not small.
+    # Half of the pixels; those of the frame are always black: they went although their weights are not small.
     assert live.sum() == 392 and not live[:2].any() and not live[:, -2:].any()
 
 
@@ -57,14 +57,14 @@ def test_thinned_filters_leave_no_constant(data):
 
 def test_run(data):
     seen = []
-    net = convolutional((1, 28, 28), (4,), 4, {1}, 0, hidden=(12,))
+    net = convolutional((1, 28, 28), (4,), 4, {1}, 0, hidden=(24,))
     found = run(data, net, recipe(filters={"dense1": 0.5}, options=Options(size=1, element_share=0.5),
                                   zeros={"conv1": 0.0}), lambda *event: seen.append(event[0]))
     assert list(dict.fromkeys(seen)) == ["float", "thin", "factors"]
     factors = found.compressed.factors
-    assert factors["dense1"].layout.shape[0] == 6 and factors["conv1"].layout.size == 3
+    assert factors["dense1"].layout.shape[0] == 12 and factors["conv1"].layout.size == 3
     assert factors["dense1"].zero_share >= 0.5 - 1e-3 and factors["conv1"].zero_share < 0.2
-    assert count_weights(found.network)[0] == 36 + 784 * 12 + 12 * 4
+    assert count_weights(found.network)[0] == 36 + 784 * 24 + 24 * 4
     assert found.rate == 32 * count_weights(found.network)[0] / found.compressed.storage_bits > 10
     assert found.accuracy == found.network.accuracy(data.test_x, data.test_y) > 0.9
     assert found.compressed_accuracy == found.compressed.network.accuracy(data.test_x, data.test_y) > 0.8
