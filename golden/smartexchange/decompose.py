@@ -1,7 +1,6 @@
 """SmartExchange's alternating decomposition of one layer (arXiv:2005.03403; papers.md 1.2)."""
 
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 from shiftwork.golden.common.admm import prune
@@ -54,11 +53,12 @@ def inverses(basis, layout, kept):
     and columns of zeros for the others: W[i] times it is the C[i] of least ||W[i] - C[i] B||, zero elsewhere.
     """
     out = np.zeros((*kept.shape, layout.size), basis.dtype)
+    patterns = kept @ (1 << np.arange(layout.size))
     for k, (start, end) in enumerate(zip(layout.bounds, layout.bounds[1:], strict=False)):
-        for pattern in product((False, True), repeat=layout.size):
-            filters, rows = np.nonzero((kept[:, start:end] == pattern).all(axis=2))
-            columns = np.flatnonzero(pattern)
-            if columns.size and rows.size:
+        for pattern in np.unique(patterns[:, start:end]):
+            filters, rows = np.nonzero(patterns[:, start:end] == pattern)
+            columns = np.flatnonzero(pattern >> np.arange(layout.size) & 1)
+            if columns.size:
                 full = np.zeros((layout.filters, layout.size, layout.size), basis.dtype)
                 full[:, :, columns] = np.linalg.pinv(basis[:, k, columns], rcond=1e-10)
                 out[filters, start + rows] = full[filters]
