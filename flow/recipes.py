@@ -25,10 +25,11 @@ class Trained:
     integer: TernaryNetwork
 
 
-def convolutional(shape, filters, outputs, pooled, seed):
+def convolutional(shape, filters, outputs, pooled, seed, hidden=()):
     """Blocks Conv 3x3 (pad 1), BatchNormalization, Relu, one for each of ``filters``; then Flatten, Gemm.
 
-    MaxPool 2x2 stands behind the blocks whose number (from 1) is in ``pooled``.
+    MaxPool 2x2 stands behind the blocks whose number (from 1) is in ``pooled``, and a Gemm with a Relu before
+    the last Gemm for each of ``hidden``, its outputs. All Gemms have biases, 0 at first.
     Weights are normal of variance 2 / inputs, from ``seed``. ``shape`` is (channels, rows, columns).
     """
     rng = np.random.default_rng(seed)
@@ -57,9 +58,16 @@ def convolutional(shape, filters, outputs, pooled, seed):
             rows, columns = rows // 2, columns // 2
         channels = count
     add("Flatten", "flat")
-    arrays["dense.weight"] = normal(outputs, channels * rows * columns)
-    arrays["dense.bias"] = np.zeros(outputs, np.float32)
-    add("Gemm", "logits", ["dense.weight", "dense.bias"], transB=1)
+    inputs = channels * rows * columns
+    for n, width in enumerate((*hidden, outputs), 1):
+        last = n > len(hidden)
+        stem = "dense" if last else f"dense{n}"
+        arrays[f"{stem}.weight"] = normal(width, inputs)
+        arrays[f"{stem}.bias"] = np.zeros(width, np.float32)
+        add("Gemm", "logits" if last else stem, [f"{stem}.weight", f"{stem}.bias"], transB=1)
+        if not last:
+            add("Relu", f"dense{n}.relu")
+        inputs = width
     return Network(nodes=tuple(nodes), arrays=arrays, input_shape=shape, output_name="logits",
                    ranges={"x": (0.0, 1.0)})
 

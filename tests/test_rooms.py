@@ -70,7 +70,7 @@ def test_room_imports_only_what_it_may(room):
 def test_hw_takes_configs_and_formats_of_golden_only():
     models = ("model", "interpreter", "compress", "timing", "timing_controller", "timing_results", "trainer",
               "network", "admm", "encode", "lower", "serial", "layer_run", "purify", "channels",
-              "mapping", "passes", "tiles", "traffic")
+              "mapping", "passes", "tiles", "traffic", "projection", "decompose", "quantize", "straight")
     wrong = [
         (path.name, name)
         for path in _files("hw")

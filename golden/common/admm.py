@@ -12,7 +12,7 @@ import numpy as np
 
 from .trainer import Hooks, Settings, train
 
-__all__ = ["AdmmSettings", "AdmmState", "Schedule", "admm", "prune"]
+__all__ = ["AdmmSettings", "AdmmState", "Schedule", "admm", "prune", "prune_slices"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,22 @@ def prune(share):
         out = np.zeros_like(flat)
         out[keep] = flat[keep]
         return out.reshape(weights.shape)
+    return project
+
+
+def prune_slices(share, axis=0, importance=None):
+    """Projection that zeroes floor(share * n) of the n slices along ``axis`` (0: filters, 1: channels).
+
+    Those of least norm go, or, with ``importance`` (n,), of least norm times importance (of equals, the
+    last): of a channel, say, the root mean square of its activation.
+    """
+    choose = prune(share)
+
+    def project(weights):
+        slices = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1)
+        norms = np.linalg.norm(slices, axis=1) * (1 if importance is None else importance)
+        kept = (choose(norms) != 0).astype(weights.dtype)
+        return weights * np.moveaxis(kept.reshape((-1,) + (1,) * (weights.ndim - 1)), 0, axis)
     return project
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from shiftwork.golden.common.admm import AdmmSettings, Schedule, admm
 from shiftwork.golden.common.channels import turned, weighted
-from shiftwork.golden.common.network import calibrate
-from shiftwork.golden.common.trainer import Hooks, refresh_statistics, train
+from shiftwork.golden.common.projection import check_names, on_filters, projected
+from shiftwork.golden.common.trainer import Hooks, train
 
 from .lower import lower
 
@@ -57,11 +57,6 @@ class TernaryRule:
         return signs * alpha.reshape((-1,) + (1,) * (weights.ndim - 1))
 
 
-def _on_filters(function, node):
-    """``function`` of an array (filters, ...), for arrays of ``node`` as they stand in the network."""
-    return (lambda weights: np.ascontiguousarray(function(weights.T).T)) if turned(node) else function
-
-
 def zero_shares(network):
     """Share of zero weights of each Conv and Gemm, by the node's name."""
     return {node.name: float(np.mean(network.arrays[node.inputs[1]] == 0)) for node in weighted(network)}
@@ -87,25 +82,13 @@ def _keep_zeros(mask):
     return project
 
 
-def _check_names(rules, nodes):
-    for name in rules.keys() - {node.name for node in nodes}:
-        raise ValueError(f"rules must name Conv and Gemm nodes of the network, not {name!r}")
-
-
 def _masked(nodes, masks):
     """Projections that keep the zeros of ``masks``, of each node's weights."""
     found = {}
     for node in nodes:
         mask = masks[node.inputs[1]]
-        found[node.inputs[1]] = _on_filters(_keep_zeros(mask.T if turned(node) else mask), node)
+        found[node.inputs[1]] = on_filters(_keep_zeros(mask.T if turned(node) else mask), node)
     return found
-
-
-def _projected(network, project, x):
-    """``network`` with its arrays projected, and batch statistics and ranges measured on ``x``."""
-    arrays = {name: function(network.arrays[name]) for name, function in project.items()}
-    network = refresh_statistics(replace(network, arrays={**network.arrays, **arrays}), x)
-    return calibrate(network, x[:1000])
 
 
 def ternarize(network, x, labels, settings, *, rule=None, rules=None, method="straight-through",
@@ -123,16 +106,16 @@ def ternarize(network, x, labels, settings, *, rule=None, rules=None, method="st
         raise ValueError(f"method must be 'straight-through' or 'admm', not {method!r}")
     nodes = weighted(network)
     rules = {**{node.name: rule or TernaryRule() for node in nodes}, **(rules or {})}
-    _check_names(rules, nodes)
-    project = {node.inputs[1]: _on_filters(rules[node.name].project, node) for node in nodes}
+    check_names("rules", rules, nodes)
+    project = {node.inputs[1]: on_filters(rules[node.name].project, node) for node in nodes}
     masks = {}
     if method == "admm":
         network, masks = admm(network, x, labels, project, admm_settings or AdmmSettings(), progress=progress)
         project = _masked(nodes, masks)
 
-    steps = _steps(_projected(network, project, x)) if quantize else {}
+    steps = _steps(projected(network, project, x)) if quantize else {}
     hooks = Hooks(project=project, masks=masks, quantize=steps)
-    return _projected(train(network, x, labels, settings, hooks, progress), project, x)
+    return projected(train(network, x, labels, settings, hooks, progress), project, x)
 
 
 def ternarize_in_steps(network, x, labels, settings, *, schedule=None, rules=None, progress=None):
@@ -143,17 +126,17 @@ def ternarize_in_steps(network, x, labels, settings, *, schedule=None, rules=Non
     stay; signs, alpha, biases and batch normalization are trained. Returns and raises as ``ternarize``.
     """
     schedule, rules, nodes, masks = schedule or Schedule(), rules or {}, weighted(network), None
-    _check_names(rules, nodes)
+    check_names("rules", rules, nodes)
     for number, (share, rho) in enumerate(zip(schedule.shares, schedule.rhos, strict=True)):
         rule = TernaryRule(zero_share=share)
-        project = {node.inputs[1]: _on_filters(rules.get(node.name, rule).project, node) for node in nodes}
+        project = {node.inputs[1]: on_filters(rules.get(node.name, rule).project, node) for node in nodes}
         retrain = replace(schedule.retrain, seed=schedule.retrain.seed + number)
         # Retraining parts the magnitudes, which the projection made equal: the next step has to order them.
         network, masks = admm(network, x, labels, project, _numbered(schedule.settings, rho, number),
                               masks=masks, retrain=retrain, progress=progress)
     project = _masked(nodes, masks)
     network = train(network, x, labels, settings, Hooks(project=project, masks=masks), progress)
-    return _projected(network, project, x)
+    return projected(network, project, x)
 
 
 def _numbered(settings, rho, number):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from shiftwork.golden.common.admm import AdmmSettings, AdmmState, Schedule, admm, prune
+from shiftwork.golden.common.admm import AdmmSettings, AdmmState, Schedule, admm, prune, prune_slices
 from shiftwork.golden.common.network import Network, Node
 from shiftwork.golden.common.trainer import Settings
 
@@ -21,6 +21,16 @@ def test_prune_keeps_the_greatest_and_the_first_of_equals():
     assert prune(0.0)(np.array([1.0, 0.0])).tolist() == [1, 0]
     with pytest.raises(ValueError, match="share must be at least 0 and less than 1, not 1"):
         prune(1)
+
+
+def test_prune_slices_zeroes_those_of_least_norm():
+    weights = np.array([[3.0, 1, 0], [0, 2, 0], [1, 1, 4]])      # rows 3.2, 2, 4.2; columns 3.2, 2.4, 4
+    assert prune_slices(0.34)(weights).tolist() == [[3, 1, 0], [0, 0, 0], [1, 1, 4]]
+    assert prune_slices(0.34, 1)(weights).tolist() == [[3, 0, 0], [0, 0, 0], [1, 0, 4]]
+    assert prune_slices(0.34, 1, np.array([1, 2, 0.5]))(weights).tolist() == [[3, 1, 0], [0, 2, 0], [1, 1, 0]]
+    kernels = np.arange(1.0, 25).reshape(3, 2, 2, 2)
+    assert prune_slices(0.67)(kernels)[:2].any() == 0 and prune_slices(0.67)(kernels)[2].all()
+    assert prune_slices(0.5, 1)(kernels)[:, 0].any() == 0 and prune_slices(0.5, 1)(kernels)[:, 1].all()
 
 
 def test_the_three_steps_are_the_formulas():
