@@ -4,7 +4,7 @@ import numpy as np
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 from shiftwork.golden.ternary.layers import ConvLayer, DenseLayer, TernaryNetwork
 
-from . import bench_fat, bench_purify, ternary
+from . import bench_fat, bench_fill, bench_purify, ternary
 from .bench import at_least, at_most, exactly, reported
 from .bench_tools import accuracy_rows, simulated, synthesis, trained_digits, used
 from .datasets import digits, mnist10k
@@ -187,4 +187,5 @@ ENTRIES = {
     "mnist/accuracy": accuracy_mnist,
     **bench_purify.ENTRIES,
     **bench_fat.ENTRIES,
+    **bench_fill.ENTRIES,
 }
