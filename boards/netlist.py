@@ -20,21 +20,24 @@ class Target:
     out_of_context: tuple[str, ...]  #: options; without any, the ports are taken off the netlist instead
     pins: tuple[str, ...]            #: options where ports go on pins, which nextpnr chooses
     frequency: float                 #: MHz that placement strives for
-    #: a command before flip-flops are mapped, for designs of several arrays; "" for none
+    #: for designs of several arrays: a command before flip-flops are mapped, and options of nextpnr
     registers: str = ""
+    arrays: tuple[str, ...] = ()
 
 
 TARGETS = {
     # -nowidelut: trees of LUTs instead of PFUMX and L6MUX21 cells; insurance, says docs/decisions/0006.
     # registers: a reset or an enable of a few flip-flops becomes logic, and a chip that is full can be
-    # placed, says docs/decisions/0018; the cells are those of synth_ecp5's own call.
+    # placed, says docs/decisions/0018; the cells are those of synth_ecp5's own call. arrays: the default
+    # router rips up 4 of 10 connections of such a chip, and goes slower and slower.
     "ecp5-85k": Target(synth="synth_ecp5", options="-nowidelut", nextpnr="nextpnr-ecp5",
                        part=("--85k", "--speed", "6"), frequency=120.0,
                        out_of_context=("--package", "CABGA381", "--out-of-context"),
                        pins=("--package", "CABGA756", "--lpf-allow-unconstrained"),
                        registers="dfflegalize -minsrst 100 -mince 8 -cell $_DFF_?_ 01 -cell $_DFF_?P?_ r "
                                  "-cell $_SDFF_?P?_ r -cell $_DFFE_??_ 01 -cell $_DFFE_?P??_ r "
-                                 "-cell $_SDFFE_?P??_ r"),
+                                 "-cell $_SDFFE_?P??_ r",
+                       arrays=("--router", "router2")),
     "ice40-up5k": Target(synth="synth_ice40", options="-device u -dsp", nextpnr="nextpnr-ice40",
                          part=("--up5k", "--package", "sg48"), frequency=24.0,
                          out_of_context=(), pins=("--pcf-allow-unconstrained",)),
@@ -53,6 +56,7 @@ class Script:
     before: str   #: commands, each a line
     options: str
     after: str
+    place: tuple[str, ...] = ()  #: options of nextpnr
 
 
 def script(verilog, part, top=None):
@@ -74,7 +78,8 @@ def script(verilog, part, top=None):
             steps = [f"{first} begin:map_ffs", "opt_clean", part.registers, f"{first} map_ffs:map_luts"]
         after = [f"setattr -mod -unset keep_hierarchy {unit}", "flatten"]
     return Script("\n".join([*before, *steps, "rename -hide"]), f"{part.options} -run map_luts:",
-                  "\n".join([*after, "tee -q -o cells.json stat -json"]))
+                  "\n".join([*after, "tee -q -o cells.json stat -json"]),
+                  part.arrays if len(units) > 1 else ())
 
 
 def netlist(verilog, part, folder, out_of_context):

@@ -56,7 +56,8 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
         raise ValueError("Seeds must be at least one integer, not none")
     progress = progress or (lambda text: None)
     part, folder, logs = _netlist(verilog, target, build_dir, progress, out_of_context)
-    options, reports = part.out_of_context if out_of_context else part.pins, []
+    reports = []
+    options = (*(part.out_of_context if out_of_context else part.pins), *script(verilog, part).place)
     for seed in seeds:
         progress(f"place and route for {target}, seed {seed}")
         name = f"seed{seed}"
@@ -123,7 +124,7 @@ def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, 
     plan = BOARDS[board].platform().build(
         top, do_build=False, script_after_read=made.before, synth_opts=made.options,
         script_after_synth=made.after,
-        nextpnr_opts=f"--seed {seed} --report seed{seed}.json --timing-allow-fail")
+        nextpnr_opts=" ".join([*made.place, f"--seed {seed} --report seed{seed}.json --timing-allow-fail"]))
     plan.extract(folder)
     pack, packed = ("icepack", "top.bin") if board == "icebreaker" else ("ecppack", "top.bit")
     variables = os.environ | environment("yosys", part.nextpnr, pack)

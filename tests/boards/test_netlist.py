@@ -56,4 +56,4 @@ def test_boards_of_arrays(arrays, name, kept):
                         ("keep_hierarchy shiftwork_core.engine.unit0\nflatten", made.after),
                         ("hierarchy -check -top top", made.before)):
         assert (text in place) == (arrays > 1)
-    assert ("dfflegalize" in made.before) == (len(kept) == 2)
+    assert ("dfflegalize" in made.before) == (made.place == ("--router", "router2")) == (len(kept) == 2)
