@@ -1,6 +1,7 @@
 """What goes on a board: a ternary engine behind a host link, clocked as fast as the board's part allows."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from amaranth.back import verilog
 from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
@@ -142,11 +143,7 @@ class BoardTop(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         self._clock(m, platform)
-        core = BoardCore(self.config, frequency=self.frequency, divisor=self.divisor, engine=self._engine)
-        # as Verilog, like the core that was verified: only there do synthesis tools find what a memory need
-        # not do
-        platform.add_file("shiftwork_core.v", verilog.convert(
-            core, name="shiftwork_core", emit_src=False, strip_internal_attrs=True))
+        platform.add_file("shiftwork_core.v", self.core)
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
@@ -158,6 +155,16 @@ class BoardTop(wiring.Component):
             "shiftwork_core", i_clk=ClockSignal(), i_rst=ResetSignal(), i_rx=rx.i, o_tx=tx.o,
             o_busy=leds[0], o_error=leds[1])
         return m
+
+    @cached_property
+    def core(self):
+        """`BoardCore`, module ``shiftwork_core``.
+
+        It is Verilog, like the core that was verified: only there do synthesis tools find what a memory need
+        not do.
+        """
+        core = BoardCore(self.config, frequency=self.frequency, divisor=self.divisor, engine=self._engine)
+        return verilog.convert(core, name="shiftwork_core", emit_src=False, strip_internal_attrs=True)
 
     def _clock(self, m, platform):
         """The domain ``sync`` from the board's PLL; held in reset until the PLL has locked."""

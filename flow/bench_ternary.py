@@ -4,7 +4,7 @@ import numpy as np
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 from shiftwork.golden.ternary.layers import ConvLayer, DenseLayer, TernaryNetwork
 
-from . import bench_column, bench_fat, bench_mapping, bench_purify, ternary
+from . import bench_column, bench_fat, bench_fill, bench_mapping, bench_purify, ternary
 from .bench import at_least, at_most, exactly, reported
 from .bench_tools import accuracy_rows, simulated, synthesis, trained_digits, used
 from .datasets import digits, mnist10k
@@ -189,4 +189,5 @@ ENTRIES = {
     **bench_fat.ENTRIES,
     **bench_mapping.ENTRIES,
     **bench_column.ENTRIES,
+    **bench_fill.ENTRIES,
 }

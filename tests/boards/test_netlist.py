@@ -1,0 +1,59 @@
+# amaranth: UnusedElaboratable=no
+"""Netlists of several arrays: modules stay until all is mapped, and few flip-flops' enables become logic."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from shiftwork.boards.netlist import TARGETS, netlist, script
+from shiftwork.boards.tops import BoardTop
+from shiftwork.golden.ternary.config import PRESETS
+
+ECP5 = TARGETS["ecp5-85k"]
+
+
+def _arrays(name, bits):
+    """Two arrays, alike, with a register of ``bits`` bits that has an enable and a reset."""
+    unit = """module \\top.{name}{n} (clk, en, clear, a, b);
+  input clk; input en; input clear; input [{top}:0] a; output [{top}:0] b; reg [{top}:0] b;
+  always @(posedge clk) if (clear) b <= 0; else if (en) b <= a;
+endmodule
+"""
+    use = "  \\top.{name}{n} {name}{n} (.clk(clk), .en(en), .clear(clear), .a(a), .b(b{n}));\n"
+    ports = f"input clk, input en, input clear, input [{bits - 1}:0] a"
+    return ("".join(unit.format(name=name, n=n, top=bits - 1) for n in range(2))
+            + f"module top({ports}, output [{bits - 1}:0] b0, output [{bits - 1}:0] b1);\n"
+            + "".join(use.format(name=name, n=n) for n in range(2)) + "endmodule\n")
+
+
+@pytest.mark.parametrize("name, bits, kept", [
+    ("unit", 4, (False, False)), ("unit", 99, (False, False)), ("unit", 100, (True, True)),
+    ("part", 4, (True, True)),
+])
+def test_few_flip_flops(tmp_path, name, bits, kept):
+    """A reset of fewer than 100 becomes logic, and so does the enable below it; in arrays alone."""
+    netlist(_arrays(name, bits), ECP5, tmp_path, True)
+    cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"].values()
+    flip_flops = [cell for cell in cells if cell["type"] == "TRELLIS_FF"]
+    assert len(flip_flops) == (2 if name == "unit" else 1) * bits
+    for cell in flip_flops:
+        reset = cell["connections"]["LSR"][0] not in ("0", "x")
+        assert (cell["parameters"]["CEMUX"] == "CE", reset) == kept
+
+
+@pytest.mark.parametrize("arrays, name, kept", [
+    (2, "ulx3s-85f", ["begin:map_ffs", "map_ffs:map_luts"]), (1, "ulx3s-85f", ["begin:map_luts"]),
+    (2, "icebreaker", ["begin:map_luts"]),
+])
+def test_boards_of_arrays(arrays, name, kept):
+    """A board's design is mapped as the same design without a board."""
+    top = BoardTop(replace(PRESETS["tiny"], arrays=arrays), name)
+    part = ECP5 if name == "ulx3s-85f" else TARGETS["ice40-up5k"]
+    made = script(top.core, part, "top")
+    steps = [line for line in made.before.splitlines() if line.startswith(f"{part.synth} ")]
+    assert [line.split()[-1] for line in steps] == kept and all(" -top top " in line for line in steps)
+    for text, place in (("keep_hierarchy 1 shiftwork_core.engine.unit0", made.before),
+                        ("keep_hierarchy shiftwork_core.engine.unit0\nflatten", made.after),
+                        ("hierarchy -check -top top", made.before)):
+        assert (text in place) == (arrays > 1)
+    assert ("dfflegalize" in made.before) == (made.place == ("--router", "router2")) == (len(kept) == 2)
