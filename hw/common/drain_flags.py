@@ -4,7 +4,6 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .pool import MaxPool
 from .requantize import Requantizer
 
 __all__ = ["DrainFlags"]
@@ -18,6 +17,7 @@ class DrainFlags(wiring.Component):
     config : ArrayConfig
     slots : int, windows of pooling that are open together, times vectors of a row
     array_latency : int, cycles from selecting results to `Drain`'s ``result``
+    pool_latency : int, `MaxPool`'s
 
     Members
     -------
@@ -28,11 +28,11 @@ class DrainFlags(wiring.Component):
     o_valid, o_slot, o_ends, o_layer_ends : Out, of the vector that leaves it; o_slot: of a row's vectors
 
     Timing: ``array_latency + Drain.latency`` cycles from ``valid`` to ``o_valid``; ``packing`` comes
-    1 + ``MaxPool.latency`` cycles before that.
+    1 + ``pool_latency`` cycles before that.
     """
 
-    def __init__(self, config, slots, array_latency=1):
-        self._config, self._array_latency = config, array_latency
+    def __init__(self, config, slots, array_latency=1, pool_latency=2):
+        self._config, self._array_latency, self._pool_latency = config, array_latency, pool_latency
         super().__init__({
             "dense": In(1), "valid": In(1), "select": In(range(slots)),
             "lane": In(range(max(2, config.drain_width))), "masked": In(config.drain_width),
@@ -71,7 +71,7 @@ class DrainFlags(wiring.Component):
             tail.slot.eq(flags.slot), tail.ends.eq(flags.ends), tail.layer_ends.eq(flags.layer_ends),
         ]
         valid = self.pool & last
-        for n in range(MaxPool.latency):
+        for n in range(self._pool_latency):
             register, mark = Signal.like(tail, name=f"tail{n}", reset_less=True), Signal(name=f"out{n}")
             m.d.sync += [register.eq(tail), mark.eq(valid)]
             tail, valid = register, mark

@@ -15,6 +15,8 @@ TINY = PRESETS["tiny"]
 CONFIGS = {
     "tiny": TINY, "16 bits": dataclasses.replace(TINY, activation_width=16, acc_width=24),
     "one group": dataclasses.replace(TINY, scatter_width=8, combine_width=2, acc_width=17),
+    "four groups": dataclasses.replace(TINY, lanes=16), "wide vectors": dataclasses.replace(TINY, lanes=32,
+                                                                                    combine_width=8),
 }
 
 
