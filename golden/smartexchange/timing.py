@@ -15,12 +15,12 @@ from .config import FINISHED
 
 __all__ = ["Timing", "predict", "START", "GAP", "COMBINE", "FREE", "DRAIN", "DRAIN_LATENCY"]
 
-START = 8              #: first item
+START = 9              #: first item
 GAP = 6                #: least distance of two last items
 COMBINE = 5            #: from a last item to the first step of combining
 FREE = 1               #: from the last drain step of a sum to a last item that needs its place
 DRAIN = 5              #: from the first step of the completing tap to the first drain step
-DRAIN_LATENCY = 14     #: from a drain step to its vector at the destination
+DRAIN_LATENCY = 15     #: from a drain step to its vector at the destination
 
 
 class _Sums:

@@ -21,6 +21,7 @@ class Drain(wiring.Component):
     width : int, bits of a result and of a bias
     slots : int, windows of pooling that are open together, times vectors of a row
     min_shift : int, of `Requantizer`
+    registered : bool, of `MaxPool`
 
     Members
     -------
@@ -28,15 +29,15 @@ class Drain(wiring.Component):
     result : In, D results; scale : In, table word; of one cycle
     masked, lane : In, of the results that are packed, ``Requantizer.latency`` cycles later
     pool, slot, first : In, of the vector that is pooled, one cycle later
-    values : Out, D values of 16 bits, ``MaxPool.latency`` cycles later
+    values : Out, D values of 16 bits, `MaxPool`'s latency later
 
     Timing: ``latency`` cycles from ``result`` to ``values``.
     """
 
-    latency = Requantizer.latency + 1 + MaxPool.latency   # scaling, packing, pooling
-
-    def __init__(self, config, width, slots, min_shift=8):
-        self._config, self._width, self._slots, self._min_shift = config, width, slots, min_shift
+    def __init__(self, config, width, slots, min_shift=8, registered=False):
+        self._config, self._width, self._min_shift = config, width, min_shift
+        self._pool = MaxPool(config.drain_width, slots, registered=registered)
+        self.latency = Requantizer.latency + 1 + self._pool.latency   # scaling, packing, pooling
         super().__init__({
             "dense": In(1), "low": In(signed(16)), "high": In(signed(16)),
             "result": In(data.ArrayLayout(signed(width), config.drain_width)),
@@ -60,7 +61,7 @@ class Drain(wiring.Component):
             ]
             with m.If(~self.dense | (self.lane == n)):
                 m.d.sync += packed[n].eq(Mux(self.masked[n], 0, scaler.y))
-        m.submodules.pool = pool = MaxPool(config.drain_width, self._slots)
+        m.submodules.pool = pool = self._pool
         m.d.comb += [
             pool.i.valid.eq(self.pool), pool.i.p.x.eq(packed), pool.i.p.slot.eq(self.slot),
             pool.i.p.first.eq(self.first), pool.i.p.last.eq(1),

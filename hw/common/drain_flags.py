@@ -5,7 +5,6 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .delay import delay
-from .pool import MaxPool
 from .requantize import Requantizer
 
 __all__ = ["DrainFlags"]
@@ -19,6 +18,7 @@ class DrainFlags(wiring.Component):
     config : ArrayConfig
     slots : int, windows of pooling that are open together, times vectors of a row
     array_latency : int, cycles from selecting results to `Drain`'s ``result``
+    pool_latency : int, `MaxPool`'s
 
     Members
     -------
@@ -29,11 +29,11 @@ class DrainFlags(wiring.Component):
     o_valid, o_slot, o_ends, o_layer_ends : Out, of the vector that leaves it; o_slot: of a row's vectors
 
     Timing: ``array_latency + Drain.latency`` cycles from ``valid`` to ``o_valid``; ``packing`` comes
-    1 + ``MaxPool.latency`` cycles before that.
+    1 + ``pool_latency`` cycles before that.
     """
 
-    def __init__(self, config, slots, array_latency=1):
-        self._config, self._array_latency = config, array_latency
+    def __init__(self, config, slots, array_latency=1, pool_latency=2):
+        self._config, self._array_latency, self._pool_latency = config, array_latency, pool_latency
         super().__init__({
             "dense": In(1), "valid": In(1), "select": In(range(slots)),
             "lane": In(range(max(2, config.drain_width))), "masked": In(config.drain_width),
@@ -68,8 +68,8 @@ class DrainFlags(wiring.Component):
             self.pool.eq(valid & complete), self.pool_first.eq(flags.first), last.eq(flags.last),
             tail.slot.eq(flags.slot), tail.ends.eq(flags.ends), tail.layer_ends.eq(flags.layer_ends),
         ]
-        o_valid = delay(m, self.pool & last, MaxPool.latency, reset_less=False, name="out")
-        tail = delay(m, tail, MaxPool.latency, name="tail")
+        o_valid = delay(m, self.pool & last, self._pool_latency, reset_less=False, name="out")
+        tail = delay(m, tail, self._pool_latency, name="tail")
         m.d.comb += [
             self.o_valid.eq(o_valid), self.o_slot.eq(tail.slot), self.o_ends.eq(tail.ends),
             self.o_layer_ends.eq(tail.layer_ends),

@@ -23,6 +23,8 @@ class MaxPool(wiring.Component):
         Windows that are open together, at least 2.
     width : int
         Bits of a value, two's complement.
+    registered : bool
+        A register stands behind the memory: for many slots, whose memory is slow.
 
     Raises ValueError if ``slots`` is below 2.
 
@@ -33,20 +35,20 @@ class MaxPool(wiring.Component):
     o : Out(stream of {y: ArrayLayout(signed(width), drain_width), slot: range(slots)})
         The maximum, once a window: for a vector with ``last``. Without back-pressure: it must be taken.
 
-    Timing: ``o`` is valid ``latency`` cycles after ``i``; a vector each cycle.
+    Timing: ``o`` is valid ``latency`` cycles after ``i``, 2 or (``registered``) 3; a vector each cycle.
 
     Cost: ``slots`` words of ``drain_width * width`` bits in distributed or block RAM, and
     ``2 * width`` cells a value.
     """
 
-    latency = 2
-
-    def __init__(self, drain_width, slots, width=16):
+    def __init__(self, drain_width, slots, width=16, registered=False):
         if slots < 2:
             raise ValueError(f"slots must be at least 2, not {slots}")
         self.drain_width = drain_width
         self.slots = slots
         self.width = width
+        self.registered = registered
+        self.latency = 3 if registered else 2
         vector = data.ArrayLayout(signed(width), drain_width)
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({
@@ -68,10 +70,12 @@ class MaxPool(wiring.Component):
         m.d.sync += [valid.eq(self.i.valid), now.eq(self.i.p)]
         m.d.comb += read.addr.eq(self.i.p.slot)
 
-        y = Signal.like(now.x)
+        y, before = Signal.like(now.x), read.data
+        if self.registered:
+            before, valid, now = self._late(m, y, before, valid, now)
         for d in range(self.drain_width):
-            keep = ~now.first & (read.data[d] > now.x[d])
-            m.d.comb += y[d].eq(Mux(keep, read.data[d], now.x[d]))
+            keep = ~now.first & (before[d] > now.x[d])
+            m.d.comb += y[d].eq(Mux(keep, before[d], now.x[d]))
         m.d.comb += [write.addr.eq(now.slot), write.data.eq(y), write.en.eq(valid)]
 
         held = Signal.like(self.o.p, reset_less=True)
@@ -79,3 +83,13 @@ class MaxPool(wiring.Component):
         m.d.comb += self.o.p.eq(held)
 
         return m
+
+    def _late(self, m, y, data, valid, now):
+        """The same one cycle later; what was written in the cycle in which it was read, as it was written."""
+        before, later = Signal.like(y, reset_less=True), Signal.like(now, name="later", reset_less=True)
+        written, again, mark = Signal.like(y, reset_less=True), Signal(), Signal()
+        m.d.sync += [
+            mark.eq(valid), later.eq(now), written.eq(y), again.eq(mark & (later.slot == self.i.p.slot)),
+            before.eq(Mux(again, written.as_value(), data.as_value())),
+        ]
+        return before, mark, later

@@ -45,7 +45,7 @@ class ArrayUnit(wiring.Component):
         m.submodules.array = array = ShiftAddColumn(config)
         m.submodules.combiner = combiner = Combiner(config)
         m.submodules.drain = drain = Drain(
-            config, config.sum_width, Widths(config).slots, min_shift=MIN_SHIFT)
+            config, config.sum_width, Widths(config).slots, min_shift=MIN_SHIFT, registered=True)
         m.submodules.port = port = ResultPort(config)
         m.d.comb += [
             array.valid.eq(strobes.item), combiner.t.eq(array.result),

@@ -42,7 +42,7 @@ class SmartExchangeEngine(ArrayEngine):
         lists = m.submodules.lists = ListReader(config)
         combine = m.submodules.combine = CombineControl(config)
         control = m.submodules.control = DrainControl(config)
-        flags = m.submodules.flags = DrainFlags(config, Widths(config).slots)
+        flags = m.submodules.flags = DrainFlags(config, Widths(config).slots, pool_latency=3)
         reader = m.submodules.reader = InputReader(config)
         destinations = m.submodules.destinations = Destinations(config, DESCRIPTOR)
         units = [ArrayUnit(config) for _ in range(config.arrays)]

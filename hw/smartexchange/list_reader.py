@@ -27,7 +27,7 @@ class ListReader(wiring.Component):
     lists of any length, and also after a stall.
     """
 
-    latency = 8
+    latency = 9
 
     def __init__(self, config):
         self._config = config
@@ -44,11 +44,13 @@ class ListReader(wiring.Component):
         m = Module()
         m.submodules.walk = walk = ListWalk(self._config)
         m.submodules.items = items = ItemReader(self._config)
-        # whether an item is taken is decided late in a cycle, so lists do not learn of it in the same one
-        m.submodules.queue = queue = Queue(list_layout(self._config), 2)
-        wiring.connect(m, walk.o, queue.i)
-        wiring.connect(m, queue.o, items.i)
-        wiring.connect(m, items.o, wiring.flipped(self.o))
+        # whether an item is taken is decided late in a cycle, so nobody here learns of it in the same one
+        m.submodules.lists = lists = Queue(list_layout(self._config), 2)
+        m.submodules.queue = queue = Queue(item_layout(self._config), 2)
+        wiring.connect(m, walk.o, lists.i)
+        wiring.connect(m, lists.o, items.i)
+        wiring.connect(m, items.o, queue.i)
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         for part in (walk, items):
             m.d.comb += [part.descriptor.eq(self.descriptor), part.start.eq(self.start)]
         m.d.comb += [

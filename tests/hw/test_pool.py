@@ -42,9 +42,10 @@ def expect(dut, beats):
     return out
 
 
+@pytest.mark.parametrize("registered", [False, True])
 @pytest.mark.parametrize("drain_width, slots, p_valid", [
     (4, 16, 1), (1, 8, 0.5), (2, 2, 1), (2, 2, 0.3), (3, 5, 0.8)])
-def test_windows(drain_width, slots, p_valid):
+def test_windows(drain_width, slots, p_valid, registered):
     rng = random.Random(2)
     beats = []
     for _ in range(30):
@@ -55,13 +56,14 @@ def test_windows(drain_width, slots, p_valid):
                     beats.append(None)
                 x = [rng.choice([-32768, 32767, -1, 0, rng.randrange(-200, 200)]) for _ in range(drain_width)]
                 beats.append((x, slot, k == 0, k == n - 1))
-    dut = MaxPool(drain_width, slots)
+    dut = MaxPool(drain_width, slots, registered=registered)
     assert simulate(dut, beats) == expect(dut, beats)
 
 
-def test_slots_in_any_order():
+@pytest.mark.parametrize("registered", [False, True])
+def test_slots_in_any_order(registered):
     rng = random.Random(3)
-    dut = MaxPool(2, 4)
+    dut = MaxPool(2, 4, registered=registered)
     beats, previous, opened = [], None, set()
     for _ in range(600):
         slot = rng.choice([s for s in range(4) if s != previous])

@@ -28,8 +28,8 @@ class Unit(wiring.Component):
 
     def __init__(self, config):
         slots = Widths(config).slots
-        self.control, self.flags = DrainControl(config), DrainFlags(config, slots)
-        self.drain = Drain(config, config.sum_width, slots, min_shift=MIN_SHIFT)
+        self.control, self.flags = DrainControl(config), DrainFlags(config, slots, pool_latency=3)
+        self.drain = Drain(config, config.sum_width, slots, min_shift=MIN_SHIFT, registered=True)
         members = {}
         for part, names in (
                 (self.control, ("descriptor", "start", "finished", "row_free", "reserve", "drained",
@@ -135,9 +135,9 @@ class Bench:
                     index = (m * layer.counts[1] + row // (pi * j * pj)) * j + number // pj % j
                     expected = layer.rows[index][n:n + config.drain_width]
                     flags = step, step == steps - 1, step == steps - 1 and number == len(sums) - 1
-                    later[now + 13].append((self._vector, expected, flags, rows))
+                    later[now + 14].append((self._vector, expected, flags, rows))
                 else:
-                    later[now + 13].append((self._equal, dut.o_valid, 0))
+                    later[now + 14].append((self._equal, dut.o_valid, 0))
                 step = step + 1 if step < steps - 1 else None
                 number += step is None
             more = finished < len(sums) and finished - number < FINISHED and self.rng.random() < self.p

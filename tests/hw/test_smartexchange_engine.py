@@ -92,7 +92,8 @@ def test_predicted_latencies_are_the_hardwares():
     assert (timing.GAP, timing.FREE) == (CombineControl.least_gap, CombineControl.free)
     assert timing.DRAIN == CombineControl.drain
     # two cycles from a step to the flags, one more to the result; the register before the destinations
-    assert timing.DRAIN_LATENCY == 2 + 1 + Drain.latency + 1
+    assert timing.DRAIN_LATENCY == 2 + 1 + Drain(
+        TINY, TINY.sum_width, 8, registered=True).latency + 1
 
 
 def bench_of(config, p=1.0):
