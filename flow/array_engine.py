@@ -156,7 +156,10 @@ class ArrayEngine:
 def describe(program, memory):
     """What the manifest says of a network; ``memory``: what it takes of each."""
     meta = program.metadata
-    layers = [{**about, "zero_share": 1 - about["non_zeros"] / about["weights"]} for about in meta["layers"]]
+    layers = [
+        {**about, "zero_share": 1 - about["non_zeros"] / about.get("coefficients", about["weights"])}
+        for about in meta["layers"]
+    ]
     return {
         "input_shape": meta["input_shape"],
         "input_scale": meta["input_scale"],

@@ -6,6 +6,7 @@ An engine is a module with
     PRESETS, DEFAULT           configs by name, and the name of the one taken without --preset
     REGISTERS                  rows (address, name, access, meaning)
     verilog(config)            the RTL as text
+    component(config)          the engine without its buses, for a board
     ports(config)              rows {"name", "direction", "width"}
     compress(network, x)       a `golden.common.network.Network` (calibrated on x, where given) to integers
     encode(integer, config)    integers to a program; ValueError where it does not fit
@@ -29,7 +30,7 @@ from .errors import choose
 
 __all__ = ["ENGINES", "Results", "engine"]
 
-ENGINES = {"ternary": "shiftwork.flow.ternary"}
+ENGINES = {"smartexchange": "shiftwork.flow.smartexchange", "ternary": "shiftwork.flow.ternary"}
 
 
 @dataclass(frozen=True, eq=False)

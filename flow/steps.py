@@ -25,9 +25,8 @@ def _summary(path):
     lines = folder.file(f"rtl/{module.TOP}.v").read_text().count("\n")
     print(f"  rtl/{module.TOP}.v   {lines:,} lines, module {module.TOP}")
     network = manifest["network"]
-    zero = 1 - sum(layer["non_zeros"] for layer in network["layers"]) / sum(
-        layer["weights"] for layer in network["layers"]
-    )
+    weights = sum(layer["weights"] for layer in network["layers"])
+    zero = sum(layer["zero_share"] * layer["weights"] for layer in network["layers"]) / weights
     print(
         f"  program/program.bin   {len(program.to_words()):,} words: {len(network['layers'])} layers, "
         f"{100 * zero:.1f} % zeros"

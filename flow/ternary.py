@@ -22,6 +22,7 @@ __all__ = [
     "REGISTERS",
     "PROGRAM_FILES",
     "verilog",
+    "component",
     "ports",
     "compress",
     "encode",
@@ -50,6 +51,13 @@ def verilog(config):
     from shiftwork.hw.ternary.top import emit
 
     return emit(config)
+
+
+def component(config):
+    """The engine without its buses."""
+    from shiftwork.hw.ternary.engine import TernaryEngine
+
+    return TernaryEngine(config)
 
 
 def _buses(config, **arguments):

@@ -1,10 +1,11 @@
 """What a program of the ternary engine costs: cycles of each layer, bits of each memory."""
 
-import numpy as np
-from shiftwork.golden.ternary.descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
+from shiftwork.golden.ternary.descriptor import Descriptor, Destination, Kind
 from shiftwork.golden.ternary.interpreter import Machine
 from shiftwork.golden.ternary.program import Memory
 from shiftwork.golden.ternary.timing import predict
+
+from .array_figures import dense_cycles, descriptors, row_memory, table_words
 
 __all__ = ["layer_cycles", "memory_use"]
 
@@ -20,13 +21,8 @@ def layer_cycles(program, x):
     for about, counted, cycles in zip(
         program.metadata["layers"], machine.statistics(program), predict(machine).layers[1:], strict=True
     ):
-        positions, outputs, weights = about["positions"], about["outputs"], about["weights"]
-        conv = about["kind"] == "conv"
-        dense = (
-            weights * -(-positions // config.all_lanes)
-            if conv
-            else weights // outputs * (positions // config.arrays) * -(-outputs // config.lanes)
-        )
+        positions, weights = about["positions"], about["weights"]
+        dense = dense_cycles(about, config)
         rows.append(
             {
                 "name": about["name"],
@@ -47,26 +43,16 @@ def layer_cycles(program, x):
 def memory_use(program):
     """Bits of each memory, those of all arrays together, and what ``program`` takes of them."""
     config, sections = program.config, {section.memory: section for section in program.sections}
-    bits = sections[Memory.TABLE].bits(config.table_width)
-    table = [sum(1 << int(n) for n in np.flatnonzero(word)) for word in bits]
-    rows, vector = set(), set()
-    for first in range(0, len(table), DESCRIPTOR_WORDS):
-        d = Descriptor.from_words(table[first : first + DESCRIPTOR_WORDS])
-        if d.kind is Kind.END:
-            break
-        if d.destination is Destination.ROWS:
-            rows.update(range(d.out_base, d.out_base + d.out_u_count * d.out_u_row))
-        elif d.destination is Destination.VECTOR:
+    table = table_words(program)
+    layers, vector = descriptors(table, Descriptor), set()
+    for d in layers:
+        if d.destination is Destination.VECTOR:
             dense = d.m_count * -(-d.outputs // config.scatter_width) * config.scatter_width
             size = dense if d.kind is Kind.DENSE else d.m_count * d.i_count * d.j_count * config.lanes
             vector.update(range(d.out_base, d.out_base + -(-size // config.drain_width)))
     word, vector_word = 2 * config.word_width, config.arrays * config.activation_width * config.drain_width
     return [
-        {
-            "name": "row memory",
-            "bits": config.activation_width * config.all_lanes * config.row_depth,
-            "used": config.activation_width * config.all_lanes * len(rows),
-        },
+        row_memory(config, layers),
         {
             "name": "weight memory",
             "bits": word * config.weight_depth,

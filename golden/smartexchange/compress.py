@@ -13,6 +13,7 @@ from shiftwork.golden.common.network import Network
 from shiftwork.golden.common.projection import check_names, on_filters, settled
 from shiftwork.golden.common.trainer import Hooks, train
 
+from .channels import in_order, input_order, out_of_order
 from .decompose import decompose
 from .factors import Factors
 from .options import Options
@@ -21,16 +22,23 @@ from .straight import Rounding
 __all__ = ["Compressed", "compress", "decompose", "retrain"]
 
 
-def _filters(node, arrays):
-    """Weights of ``node`` as (filters, ...)."""
-    weights = arrays[node.inputs[1]]
-    return weights.T if turned(node) else weights
+def _filters(network, node, size, arrays=None):
+    """Weights of ``node`` as (filters, ...), inputs in the engine's order for rows of ``size``."""
+    weights = (network.arrays if arrays is None else arrays)[node.inputs[1]]
+    return in_order(weights.T if turned(node) else weights, input_order(network, node, size))
 
 
-def _array(node, factors):
+def _array(network, node, factors):
     """Weights of ``factors`` as ``node`` has them in the network, float32 (exact)."""
-    weights = factors.weights().astype(np.float32)
+    order = input_order(network, node, factors.layout.size)
+    weights = out_of_order(factors.weights().astype(np.float32), order)
     return np.ascontiguousarray(weights.T) if turned(node) else weights
+
+
+def _projection(function, network, node, size):
+    """``function`` of weights as `_filters` gives them, for arrays of ``node`` as they stand."""
+    order = input_order(network, node, size)
+    return on_filters(lambda weights: out_of_order(function(in_order(weights, order)), order), node)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +55,14 @@ class Compressed:
             where = f"{node.op_type} {node.name!r}"
             if node.name not in self.factors:
                 raise ValueError(f"factors must be of every Conv and Gemm, not leave out {where}")
-            if not np.array_equal(self.network.arrays[node.inputs[1]], _array(node, self.factors[node.name])):
+            weights = _array(self.network, node, self.factors[node.name])
+            if not np.array_equal(self.network.arrays[node.inputs[1]], weights):
                 raise ValueError(f"weights of {where} must be those of its factors, not others")
 
     @classmethod
     def of(cls, network, factors):
         """``network`` with its weights replaced by those of ``factors``."""
-        arrays = {node.inputs[1]: _array(node, factors[node.name]) for node in weighted(network)}
+        arrays = {node.inputs[1]: _array(network, node, factors[node.name]) for node in weighted(network)}
         return cls(network=replace(network, arrays={**network.arrays, **arrays}), factors=factors)
 
     @property
@@ -94,7 +103,7 @@ def compress(network, options=None, *, layers=None):
     """
     chosen, factors = _options(network, options, layers), {}
     for node in weighted(network):
-        weights = _filters(node, network.arrays)
+        weights = _filters(network, node, chosen[node.name].size)
         live = _live_filters(node, network, chosen[node.name].channel_scale)
         if live is not None:
             weights = weights * live.reshape((-1,) + (1,) * (weights.ndim - 1))
@@ -117,7 +126,7 @@ def _drawn(network, x, labels, settings, options, masks, progress):
     for node in weighted(network):
         def function(weights, chosen=options[node.name]):
             return decompose(weights, chosen)[0].weights().astype(np.float32)
-        project[node.inputs[1]] = on_filters(function, node)
+        project[node.inputs[1]] = _projection(function, network, node, options[node.name].size)
     return admm(network, x, labels, project, settings, masks=masks, progress=progress)[0]
 
 
@@ -125,15 +134,19 @@ def _finished(found, x, labels, settings, options, progress):
     """Compressed ``found`` trained straight through its coefficients, B fitted again between the epochs."""
     nodes, roundings, project = weighted(found.network), {}, {}
 
+    def filters(node, arrays):
+        return _filters(found.network, node, options[node.name].size, arrays)
+
     def follow(node, factors):
         roundings[node.name] = Rounding(factors, options[node.name])
-        project[node.inputs[1]] = on_filters(roundings[node.name], node)
+        project[node.inputs[1]] = _projection(
+            roundings[node.name], found.network, node, options[node.name].size)
 
     def epoch(number, arrays):
         for node in nodes:
-            factors = roundings[node.name].factors(_filters(node, arrays))
+            factors = roundings[node.name].factors(filters(node, arrays))
             if number + 1 < settings.epochs:    # the last epoch's B is the one that was trained with
-                factors, _ = decompose(_filters(node, arrays), options[node.name], kept=factors.signs != 0,
+                factors, _ = decompose(filters(node, arrays), options[node.name], kept=factors.signs != 0,
                                        start=factors)
             follow(node, factors)
 
@@ -141,7 +154,7 @@ def _finished(found, x, labels, settings, options, progress):
         follow(node, found.factors[node.name])
     hooks = Hooks(project=project, epoch=epoch)
     network = train(found.network, x, labels, settings, hooks, progress)
-    factors = {node.name: roundings[node.name].factors(_filters(node, network.arrays)) for node in nodes}
+    factors = {node.name: roundings[node.name].factors(filters(node, network.arrays)) for node in nodes}
     return Compressed.of(network, factors)
 
 

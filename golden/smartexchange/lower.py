@@ -7,31 +7,11 @@ import numpy as np
 from shiftwork.golden.common.channels import turned as stands_turned
 from shiftwork.golden.common.lower import Lowering, geometry
 
-from .channels import pixel_order
+from .channels import in_order, input_order
 from .config import SmartExchangeConfig
 from .layers import ConvLayer, DenseLayer, PointLayer, SmartExchangeNetwork
 
-__all__ = ["in_order", "input_order", "lower"]
-
-
-def input_order(network, node, taps):
-    """Order of inputs in which the weights of ``node``, a Gemm behind a map, are to be factored; else None.
-
-    int (K,): `channels.pixel_order` of the map, in rows of ``taps`` columns. See `in_order`.
-    """
-    before = {other.outputs[0]: other for other in network.nodes}.get(node.inputs[0])
-    if node.op_type != "Gemm" or before is None or before.op_type != "Flatten":
-        return None
-    shape = network.shapes[before.sources[0]]
-    # Flattened right from the input there is no map in the engine: the vector is its input.
-    if before.sources[0] == network.input_name or len(shape) == 1 or shape[1:] == (1, 1):
-        return None
-    return pixel_order(shape, taps)
-
-
-def in_order(weights, order):
-    """Weights (filters, inputs) with inputs in ``order``, zeros where it is -1; None: as they stand."""
-    return weights if order is None else np.where(order >= 0, weights[:, order], 0)
+__all__ = ["lower"]
 
 
 class _Lowering(Lowering):

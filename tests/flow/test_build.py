@@ -174,5 +174,5 @@ def test_report_of_a_build_folder(core):
 
 
 def test_unknown_engine():
-    with pytest.raises(FlowError, match=r"^Engine must be one of ternary, not 'binary'$"):
+    with pytest.raises(FlowError, match=r"^Engine must be one of smartexchange, ternary, not 'binary'$"):
         engine("binary")

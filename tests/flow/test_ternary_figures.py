@@ -8,7 +8,7 @@ from shiftwork.flow.ternary import REGISTERS, selftest
 from shiftwork.flow.ternary_figures import layer_cycles, memory_use
 from shiftwork.golden.ternary.config import PRESETS
 from shiftwork.golden.ternary.encode import encode
-from shiftwork.sim.verify import registers
+from shiftwork.sim.engines import engine_of
 
 
 def test_all_arrays_count():
@@ -32,4 +32,5 @@ def test_all_arrays_count():
 
 def test_the_register_of_arrays():
     assert (0x34, "ARRAYS") in [register[:2] for register in REGISTERS]
-    assert dict(registers(dataclasses.replace(PRESETS["tiny"], arrays=3)).T.tolist())[0x34] == 3
+    config = dataclasses.replace(PRESETS["tiny"], arrays=3)
+    assert dict(engine_of(config).registers(config).T.tolist())[0x34] == 3

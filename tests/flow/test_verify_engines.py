@@ -1,24 +1,24 @@
-"""The cocotb bench on the emitted Verilog of engines other than the presets."""
+"""The cocotb bench on the emitted Verilog of engines other than the presets of the ternary one."""
 
 import dataclasses
 
 import numpy as np
 import pytest
-from shiftwork.flow import ternary
-from shiftwork.golden.ternary.config import PRESETS
+from shiftwork.flow import smartexchange, ternary
 
-TINY = dataclasses.replace(PRESETS["tiny"], row_depth=64, vector_depth=64)
+TINY = dataclasses.replace(ternary.PRESETS["tiny"], row_depth=64, vector_depth=64)
 ENGINES = {
-    "bit-serial": dict(bit_serial=True),
-    "three arrays": dict(arrays=3),
+    "bit-serial": (ternary, dataclasses.replace(TINY, bit_serial=True)),
+    "three arrays": (ternary, dataclasses.replace(TINY, arrays=3)),
+    "smartexchange": (smartexchange, smartexchange.PRESETS["tiny"]),
 }
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_bench_passes(name, tmp_path):
     """Batches with and without stalls, resets, bad packets, registers: sim/engine_tests.py."""
-    config = dataclasses.replace(TINY, **ENGINES[name])
-    program = ternary.encode(ternary.selftest(config), config)
-    x = ternary.random_input(program, 2 * program.metadata["images"], np.random.default_rng(0))
-    found = ternary.verify(ternary.verilog(config), program, x, tmp_path)
+    module, config = ENGINES[name]
+    program = module.encode(module.selftest(config), config)
+    x = module.random_input(program, 2 * program.metadata["images"], np.random.default_rng(0))
+    found = module.verify(module.verilog(config), program, x, tmp_path)
     assert found["batches"] == 2 and found["tests"] == 11 and found["values"] > 0

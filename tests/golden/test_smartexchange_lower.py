@@ -6,11 +6,12 @@ from math import prod
 import numpy as np
 import pytest
 from shiftwork.golden.common.network import Network, Node, calibrate
+from shiftwork.golden.smartexchange.channels import in_order, input_order
 from shiftwork.golden.smartexchange.config import SmartExchangeConfig
 from shiftwork.golden.smartexchange.encode import encode
 from shiftwork.golden.smartexchange.interpreter import Machine
 from shiftwork.golden.smartexchange.layers import ConvLayer, DenseLayer, PointLayer
-from shiftwork.golden.smartexchange.lower import in_order, input_order, lower
+from shiftwork.golden.smartexchange.lower import lower
 from shiftwork.golden.smartexchange.model import forward
 
 CONFIG = SmartExchangeConfig(lanes=8, grid_rows=2, grid_columns=1, drain_width=2, scatter_width=4,

@@ -1,0 +1,83 @@
+"""The SmartExchange engine as the flow sees it; see `engines` for what each name must be."""
+
+from shiftwork.golden.common.network import calibrate
+from shiftwork.golden.smartexchange.compress import compress as factored
+from shiftwork.golden.smartexchange.config import PRESETS
+from shiftwork.golden.smartexchange.encode import encode
+from shiftwork.golden.smartexchange.interpreter import Machine
+from shiftwork.golden.smartexchange.lower import lower
+from shiftwork.golden.smartexchange.program import Program
+from shiftwork.golden.smartexchange.timing import predict
+
+from . import array_engine
+from .array_engine import PROGRAM_FILES, ArrayEngine, input_range, registers
+from .smartexchange_figures import layer_cycles, memory_use
+from .smartexchange_selftest import selftest
+
+__all__ = [
+    "TITLE",
+    "TOP",
+    "PRESETS",
+    "DEFAULT",
+    "REGISTERS",
+    "PROGRAM_FILES",
+    "verilog",
+    "component",
+    "ports",
+    "compress",
+    "encode",
+    "selftest",
+    "save",
+    "load",
+    "describe",
+    "random_input",
+    "quantize",
+    "input_range",
+    "golden",
+    "simulate",
+    "verify",
+    "layer_cycles",
+    "memory_use",
+]
+
+TITLE = "weights of sparse powers of two times a small basis, one addition for each coefficient but zeros"
+TOP = "shiftwork_smartexchange"
+DEFAULT = "default"
+REGISTERS = registers(Program, ("row_depth", "item_depth", "table_depth", "basis_depth"))
+
+
+def verilog(config):
+    """The RTL of an engine of ``config``."""
+    from shiftwork.hw.smartexchange.top import emit
+
+    return emit(config)
+
+
+def component(config):
+    """The engine without its buses."""
+    from shiftwork.hw.smartexchange.engine import SmartExchangeEngine
+
+    return SmartExchangeEngine(config)
+
+
+def _buses(config, **arguments):
+    from shiftwork.hw.smartexchange.top import SmartExchangeTop
+
+    return SmartExchangeTop(config, **arguments)
+
+
+_ENGINE = ArrayEngine(TOP, Program, Machine, predict, _buses)
+ports, save, load = _ENGINE.ports, _ENGINE.save, _ENGINE.load
+random_input, quantize = _ENGINE.random_input, _ENGINE.quantize
+golden, simulate, verify = _ENGINE.golden, _ENGINE.simulate, _ENGINE.verify
+
+
+def compress(network, x):
+    """The integer network: weights decomposed, without retraining, ranges measured on ``x``."""
+    found = factored(network)
+    return lower(found.network if x is None else calibrate(found.network, x), found.factors)
+
+
+def describe(integer, program):
+    """Shapes, scales and layers of a network, and what it takes of the memories."""
+    return array_engine.describe(program, memory_use(program))
