@@ -160,7 +160,7 @@ def accuracy_mnist(bench):
     trained = train_mnist(0)
     x = ternary.quantize(ternary.encode(trained.integer, MNIST_CONFIG), data.test_x)
     *_, different = simulated(bench, "mnist", MNIST_CONFIG, trained.integer, x[:200])
-    yield from accuracy_rows("mnist", trained, x, data.test_y, 70)
+    yield from accuracy_rows("mnist", [trained], x, data.test_y, 70)
     yield exactly("mnist/different", "logits and cycles, of 200 images", different, 0)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from . import build as folders
 from . import ternary
-from .bench import at_least, at_most
+from .bench import at_least, at_most, reported
 
 __all__ = ["accuracy_rows", "simulated", "synthesis", "trained_digits", "used"]
 
@@ -56,18 +56,24 @@ def simulated(bench, name, config, integer, x):
     return program, found, sum(_different(getattr(found, part), getattr(expected, part)) for part in parts)
 
 
-def accuracy_rows(name, trained, x, labels, zeros):
-    """Rows of a trained network of at most 100,000 weights, at least ``zeros`` percent of them 0.
+def accuracy_rows(name, networks, x, labels, zeros):
+    """Rows of trained networks, one a seed, of at most 100,000 weights, at least ``zeros`` percent of them 0.
 
-    ``x`` are the held-out images in integers; what the golden model says of them the hardware says, too.
+    Accuracies are means over the seeds, zeros the least of them. ``x`` are the held-out images in integers;
+    what the golden model says of them the hardware says, too.
     """
     from shiftwork.golden.ternary.model import forward
 
-    integer = trained.integer
-    said = 100 * float(np.mean(forward(integer, x).argmax(axis=1) == labels))
-    weights = sum(layer.weights.size for layer in integer.layers)
-    kept = sum(np.count_nonzero(layer.weights) for layer in integer.layers)
-    yield at_least(f"{name}/accuracy-float", "percent", 100 * trained.accuracy, 98)
-    yield at_most(f"{name}/accuracy-lost", "points", 100 * trained.accuracy - said, 1.0)
-    yield at_most(f"{name}/weights", "weights", int(weights), 100_000)
-    yield at_least(f"{name}/zeros", "percent", 100 * (1 - kept / weights), zeros)
+    said = [np.mean(forward(trained.integer, x).argmax(axis=1) == labels) for trained in networks]
+    floats = 100 * np.array([trained.accuracy for trained in networks])
+    lost = floats - 100 * np.array(said)
+    weights = [sum(layer.weights.size for layer in trained.integer.layers) for trained in networks]
+    kept = [sum(np.count_nonzero(layer.weights) for layer in trained.integer.layers) for trained in networks]
+    seeds = f", mean of {len(networks)} seeds" if len(networks) > 1 else ""
+    yield at_least(f"{name}/accuracy-float", f"percent{seeds}", float(floats.mean()), 98)
+    yield at_most(f"{name}/accuracy-lost", f"points{seeds}", float(lost.mean()), 1.0)
+    if seeds:
+        yield reported(f"{name}/accuracy-lost-most", f"points, worst of {len(networks)} seeds",
+                       float(lost.max()))
+    yield at_most(f"{name}/weights", "weights", int(max(weights)), 100_000)
+    yield at_least(f"{name}/zeros", "percent", 100 * (1 - float(np.max(np.divide(kept, weights)))), zeros)

@@ -72,7 +72,7 @@ def convolutional(shape, filters, outputs, pooled, seed, hidden=()):
                    ranges={"x": (0.0, 1.0)})
 
 
-def _run(data, network, first, second, rule, progress, schedule=None):
+def _run(data, network, first, second, rule, progress, schedule=None, moving=None):
     """Float training, ternary retraining (with ``schedule`` by ADMM, ``rule`` then conv1's), integers."""
     def stage(name):
         return (lambda epoch, epochs, loss: progress(name, epoch, epochs, loss)) if progress else None
@@ -82,7 +82,7 @@ def _run(data, network, first, second, rule, progress, schedule=None):
     images = data.train_x, data.train_y
     if schedule:
         ternary = ternarize_in_steps(network, *images, second, schedule=schedule, rules={"conv1": rule},
-                                     progress=stage("ternary"))
+                                     moving=moving, progress=stage("ternary"))
     else:
         ternary = ternarize(network, *images, second, rule=rule, progress=stage("ternary"))
     return Trained(network, network.accuracy(data.test_x, data.test_y), ternary,
@@ -111,17 +111,18 @@ def train_mnist(seed=0, progress=None):
                 TernaryRule(zero_share=0.75), progress)
 
 
-def train_mnist_sparse(seed=0, progress=None, *, data=None, epochs=(12, 18), filters=(16, 48, 32)):
+def train_mnist_sparse(seed=0, progress=None, *, data=None, epochs=(12, 15, 3), filters=(16, 48, 32)):
     """28x28 digits: Conv 16, Conv 48, Conv 32, each with a pool, Gemm 10; over 80 % zeros by ADMM in steps.
 
-    ``progress`` as for ``train_digits``. ``data`` (a Dataset of 28x28 images), ``epochs`` (float, ternary)
-    and ``filters`` are for trials; the default is mnist10k. Returns Trained.
+    ``progress`` as for ``train_digits``. ``data`` (a Dataset of 28x28 images), ``epochs`` (float, straight
+    through, masked) and ``filters`` are for trials; the default is mnist10k. Returns Trained.
     """
-    # conv1 has 9 weights a filter and 144 in all: at 82 % one would be left of each.
     schedule = Schedule(
         settings=AdmmSettings(updates=2, train=Settings(epochs=1, rate=1e-3, shift=2, seed=seed + 200)),
         retrain=Settings(epochs=1, rate=1e-3, decay=0.0, shift=2, seed=seed + 300))
+    # conv1 has 9 weights a filter and 144 in all: at 82 % one would be left of each.
     return _run(data or mnist10k(), convolutional((1, 28, 28), filters, 10, {1, 2, 3}, seed),
                 Settings(epochs=epochs[0], shift=2, seed=seed),
-                Settings(epochs=epochs[1], rate=6e-3, decay=0.0, shift=2, seed=seed + 100),
-                TernaryRule(zero_share=0.5), progress, schedule)
+                Settings(epochs=epochs[2], rate=1e-3, decay=0.0, shift=2, seed=seed + 100),
+                TernaryRule(zero_share=1 / 3), progress, schedule,
+                Settings(epochs=epochs[1], rate=6e-3, decay=0.0, shift=2, seed=seed + 400))

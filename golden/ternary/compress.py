@@ -118,12 +118,15 @@ def ternarize(network, x, labels, settings, *, rule=None, rules=None, method="st
     return projected(train(network, x, labels, settings, hooks, progress), project, x)
 
 
-def ternarize_in_steps(network, x, labels, settings, *, schedule=None, rules=None, progress=None):
+def ternarize_in_steps(network, x, labels, settings, *, schedule=None, rules=None, moving=None,
+                       progress=None):
     """``network`` made ternary by progressive ADMM (``schedule``), then retrained straight through its masks.
 
     Each step's Z-step is ``TernaryRule(zero_share=share).project``, of each filter; ``rules`` overrides it
-    for single layers, in all steps, by the node's name. ``settings`` are those of the last training: zeros
-    stay; signs, alpha, biases and batch normalization are trained. Returns and raises as ``ternarize``.
+    for single layers, in all steps, by the node's name. With ``moving`` (Settings) the weights behind the
+    last step are first trained straight through its projection, without masks: as many zeros, but they may
+    move, and the masks are those of its end. ``settings`` are those of the last training: zeros stay; signs,
+    alpha, biases and batch normalization are trained. Returns and raises as ``ternarize``.
     """
     schedule, rules, nodes, masks = schedule or Schedule(), rules or {}, weighted(network), None
     check_names("rules", rules, nodes)
@@ -134,6 +137,10 @@ def ternarize_in_steps(network, x, labels, settings, *, schedule=None, rules=Non
         # Retraining parts the magnitudes, which the projection made equal: the next step has to order them.
         network, masks = admm(network, x, labels, project, _numbered(schedule.settings, rho, number),
                               masks=masks, retrain=retrain, progress=progress)
+    if moving:
+        network = train(network, x, labels, moving, Hooks(project=project), progress)
+        masks = {name: (function(network.arrays[name]) != 0).astype(np.float32)
+                 for name, function in project.items()}
     project = _masked(nodes, masks)
     network = train(network, x, labels, settings, Hooks(project=project, masks=masks), progress)
     return projected(network, project, x)

@@ -49,14 +49,17 @@ def test_rows_of_a_trained_network(monkeypatch, tmp_path):
     integer = bench_tools.ternary.selftest(SERIAL_ALL)
     images = np.random.default_rng(0).random((5, *integer.input_shape))
     data = Dataset("noise", images, None, images, np.zeros(5, np.int64))
-    network = Trained(network=None, accuracy=0.5, ternary=None, ternary_accuracy=0.5, integer=integer)
+    networks = [Trained(network=None, accuracy=accuracy, ternary=None, ternary_accuracy=0.5, integer=integer)
+                for accuracy in (0.5, 0.7, 0.9)]
     monkeypatch.setattr(bench_fat, "mnist10k", lambda: data)
-    monkeypatch.setattr(recipes, "train_mnist_sparse", lambda seed: network)
+    monkeypatch.setattr(recipes, "train_mnist_sparse", lambda seed: networks[seed])
     monkeypatch.setattr(bench_tools.ternary, "simulate",
                         lambda program, x, *rest, **more: bench_tools.ternary.golden(program, x))
     found = {row.name: row for row in ENTRIES["fat/trained"](Bench(tmp_path))}
     assert found["fat/trained"].value > 1.5 and found["fat/trained-different"].ok
-    assert found["fat/trained/accuracy-float"].value == 50 and not found["fat/trained/accuracy-float"].ok
+    floats, lost = (found[f"fat/trained/accuracy-{which}"] for which in ("float", "lost"))
+    assert floats.value == pytest.approx(70) and not floats.ok and "mean of 3 seeds" in floats.unit
+    assert found["fat/trained/accuracy-lost-most"].value == pytest.approx(lost.value + 20)
     assert found["fat/trained/zeros"].must == ">= 80" and 0 < found["fat/trained/zeros"].value < 80
     assert found["fat/trained/weights"].value == sum(layer.weights.size for layer in integer.layers)
 

@@ -332,3 +332,19 @@ def test_steps_reach_their_zeros_which_stay_and_keep_the_accuracy(turned):
     lower(net)
     with pytest.raises(ValueError, match="rules must name Conv and Gemm nodes of the network, not 'z'"):
         ternarize_in_steps(net, x, labels, Settings(epochs=1), rules={"z": TernaryRule()})
+
+
+def test_zeros_may_move_behind_the_steps_and_are_as_many():
+    x, labels = blobs()
+    schedule = Schedule(shares=(0.5, 0.75), rhos=(0.01, 0.1), retrain=Settings(epochs=1, rate=5e-3),
+                        settings=AdmmSettings(updates=1, train=Settings(epochs=1, rate=5e-3)))
+    rules = {"c": TernaryRule(zero_share=0.5)}
+
+    def zeros(moving):
+        net = ternarize_in_steps(blob_network(True), x, labels, Settings(epochs=1, rate=1e-6),
+                                 schedule=schedule, rules=rules, moving=moving)
+        lower(net)
+        return net.arrays["d"] == 0
+
+    stayed, moved = zeros(None), zeros(Settings(epochs=6, rate=2e-2))
+    assert 0.75 <= moved.mean() < 0.8 and np.any(stayed & ~moved) and np.any(moved & ~stayed)
