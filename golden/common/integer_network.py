@@ -1,10 +1,44 @@
 """A chain of integer layers: what compression yields, what the program encodes, what the model computes."""
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
 
 from .activations import input_range
 
-__all__ = ["IntegerNetwork"]
+__all__ = ["IntegerLayer", "IntegerNetwork", "MapLayer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegerLayer:
+    """Numbers of a layer of M filters; an engine adds the weights.
+
+    out = requantize(acc, bias[m], scale[m], shift[m], low, high), acc the filter's plain sums;
+    requantize(a) = clamp(((a + bias) * scale + 2 ** (shift - 1)) >> shift, low, high)   (round half up)
+    """
+
+    convolution: ClassVar[bool] = False
+
+    name: str
+    bias: np.ndarray       #: int64 (M,), in units of acc
+    scale: np.ndarray      #: int64 (M,), 0 .. 2 ** scale_width - 1
+    shift: np.ndarray      #: int64 (M,), of 16 values, the engine's MIN_SHIFT and the next ones
+    low: int               #: least output, at least -32768
+    high: int              #: greatest output, at most 32767
+    input_signed: bool     #: whether inputs are two's complement
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapLayer(IntegerLayer):
+    """A convolution of maps, with max pooling of its outputs."""
+
+    convolution: ClassVar[bool] = True
+
+    stride: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)   #: top, left, bottom, right
+    pool: tuple[int, int] = (1, 1)         #: window of max pooling, (1, 1) for none
+    pool_stride: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

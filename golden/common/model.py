@@ -4,7 +4,7 @@ import numpy as np
 
 from .fixed import requantize
 
-__all__ = ["check_input", "convolve", "outputs", "pool"]
+__all__ = ["chain", "convolve", "outputs"]
 
 
 def _windows(x, window, stride):
@@ -21,23 +21,19 @@ def convolve(x, weights, stride, pads):
     return np.einsum("ncyxrs,mcrs->nmyx", columns, weights, optimize=True)
 
 
-def pool(y, window, stride):
-    """Maximum of maps over windows, (n, M, y, x)."""
-    return _windows(y, window, stride).max(axis=(4, 5))
-
-
 def outputs(layer, acc):
     """Outputs of ``layer`` for its sums, (n, M, y, x) or (n, M): scaled, clamped and max-pooled."""
     column = (-1, 1, 1) if layer.convolution else (-1,)
     bias, scale, shift = (np.asarray(v).reshape(column) for v in (layer.bias, layer.scale, layer.shift))
     y = requantize(acc, bias, scale, shift, layer.low, layer.high)
-    return pool(y, layer.pool, layer.pool_stride) if layer.convolution else y
+    return _windows(y, layer.pool, layer.pool_stride).max(axis=(4, 5)) if layer.convolution else y
 
 
-def check_input(network, x):
-    """``x``, an array of integer inputs (n, C, H, W) or (n, K) of ``network``.
+def chain(network, x, accumulate):
+    """Outputs of the network, int64 (n, M) or (n, M, H, W), for integer inputs (n, C, H, W) or (n, K).
 
-    Raises ValueError for inputs of another shape, not integer, or outside the range of the network's input.
+    ``accumulate(layer, x)`` are a layer's sums. Raises ValueError for inputs of another shape, not integer,
+    or outside the range of the network's input.
     """
     x = np.asarray(x)
     if x.shape[1:] != tuple(network.input_shape):
@@ -48,4 +44,6 @@ def check_input(network, x):
     least, most = network.input_range
     if x.size and (x.min() < least or x.max() > most):
         raise ValueError(f"Input must be within {least} .. {most}, not {x.min()} .. {x.max()}")
+    for layer in network.layers:
+        x = outputs(layer, accumulate(layer, x))
     return x

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..common.integer_network import IntegerNetwork
+from ..common.integer_network import IntegerLayer, IntegerNetwork, MapLayer
 
 __all__ = ["ConvLayer", "DenseLayer", "FactoredLayer", "PointLayer", "SmartExchangeNetwork", "MIN_SHIFT",
            "MAX_SHIFT", "MAX_EXPONENT"]
@@ -16,27 +16,17 @@ MAX_EXPONENT = 7
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactoredLayer:
-    """Weights and numbers of a layer of M filters, in rows of S weights:
+class FactoredLayer(IntegerLayer):
+    """Weights of a layer of M filters, in rows of S weights:
 
     W[m, i, s] = sum_j Ce[m, i, j] * B[m, k, j, s]     for bounds[k] <= i < bounds[k + 1]
     Ce = signs * 2 ** exponents
-
-    out = requantize(acc, bias[m], scale[m], shift[m], low, high), acc the plain sums with W as weights;
-    requantize(a) = clamp(((a + bias) * scale + 2 ** (shift - 1)) >> shift, low, high)   (round half up)
     """
 
-    name: str
     signs: np.ndarray          #: int8 (M, rows, S): -1, 0, 1
     exponents: np.ndarray      #: int8 (M, rows, S): 0 .. 7, of no meaning where the sign is 0
     bounds: tuple[int, ...]    #: slices' first rows, and the number of rows
     basis: np.ndarray          #: int8 (M, slices, S, S), the row j of a slice's basis at [j]
-    bias: np.ndarray           #: int64 (M,), in units of acc
-    scale: np.ndarray          #: int64 (M,), 0 .. 2 ** scale_width - 1
-    shift: np.ndarray          #: int64 (M,), MIN_SHIFT .. MAX_SHIFT
-    low: int                   #: least output, at least -32768
-    high: int                  #: greatest output, at most 32767
-    input_signed: bool         #: whether inputs are two's complement
 
     @property
     def filters(self):
@@ -66,17 +56,7 @@ class FactoredLayer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _MapLayer(FactoredLayer):
-    stride: tuple[int, int] = (1, 1)
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0)   #: top, left, bottom, right
-    pool: tuple[int, int] = (1, 1)                   #: window of max pooling, (1, 1) for none
-    pool_stride: tuple[int, int] = (1, 1)
-
-    convolution: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConvLayer(_MapLayer):
+class ConvLayer(FactoredLayer, MapLayer):
     """A convolution of R x S kernels, max-pooled: row c*R + r of a filter holds W[m, c, r, :].
 
     ``depthwise``: filter m reads channel m only, and has R rows.
@@ -101,7 +81,7 @@ class ConvLayer(_MapLayer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointLayer(_MapLayer):
+class PointLayer(FactoredLayer, MapLayer):
     """A 1x1 convolution, max-pooled: row i of a filter holds channels i*S .. i*S + S-1.
 
     Channels are those of the map before and as many of zeros as a multiple of S needs.
@@ -126,8 +106,6 @@ class DenseLayer(FactoredLayer):
     Behind a map of C x H x W pixels input (h*W + w)*C' + c is x[c, h, w], 0 for c >= C, C' the least number
     of at least C with which the inputs are a multiple of S (behind a vector H = W = 1).
     """
-
-    convolution: ClassVar[bool] = False
 
     @property
     def inputs(self):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..common.model import check_input, convolve, outputs
+from ..common.model import chain, convolve, outputs
 from .channels import pixel_order
 
 __all__ = ["accumulate", "forward", "forward_layer"]
@@ -28,11 +28,5 @@ def forward_layer(layer, x):
 
 
 def forward(network, x):
-    """Outputs of the network, int64 (n, M) or (n, M, H, W), for integer inputs (n, C, H, W) or (n, K).
-
-    Raises ValueError for inputs of another shape, not integer, or outside the range of the network's input.
-    """
-    x = check_input(network, x)
-    for layer in network.layers:
-        x = forward_layer(layer, x)
-    return x
+    """Outputs of the network for integer inputs, as `common.model.chain` says."""
+    return chain(network, x, accumulate)

@@ -15,7 +15,7 @@ class Runs:
     """Descriptor fields of a layer's runs, and the padding that none of its columns stands for."""
 
     run_count: int
-    index_run_stride: int
+    index_run_stride: int = 0
     column_count: int
     index_column_stride: int
     tap_count: int
@@ -26,8 +26,10 @@ class Runs:
 
     @property
     def fields(self):
-        """By name."""
-        return {name: value for name, value in vars(self).items() if name != "right"}
+        """By name; the stride of a single run is 0."""
+        fields = vars(self) | {"index_run_stride": self.index_run_stride * (self.run_count > 1)}
+        del fields["right"]
+        return fields
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def conv_runs(layer, placement):
             return runs
     outputs = columns * window
     if single and outputs <= _OUTPUTS and (outputs - 1) * hop + taps <= _COLUMNS:
-        step, window, columns = 0, outputs, 1
+        columns, window = 1, outputs
     return Runs(run_count=columns, index_run_stride=step * hop * channels,
                 column_count=(window - 1) * hop + taps, index_column_stride=channels, tap_count=taps,
                 hop=hop, run_outputs=window)
@@ -108,7 +110,7 @@ def _skipping(layer, placement):
     total = (outputs - 1) * hop + taps
     skip = min(left, taps - 1)
     right = min(max(0, total - left - placement.input_columns), taps - 1, FINISHED * hop - 1)
-    return Runs(run_count=1, index_run_stride=0, column_count=total - skip - right,
+    return Runs(run_count=1, column_count=total - skip - right,
                 index_column_stride=placement.channels, tap_count=taps, hop=hop, run_outputs=outputs,
                 skip=skip, right=right)
 
@@ -129,5 +131,5 @@ def vector_runs(layer, placement):
     """Runs of a PointLayer or DenseLayer: a column of T is every S-th channel of a pixel."""
     if layer.convolution:
         return _single_runs(layer, placement, 1, "its kernel of one pixel")
-    return Runs(run_count=1, index_run_stride=0, column_count=layer.taps, index_column_stride=1,
-                tap_count=layer.taps, hop=1, run_outputs=1)
+    return Runs(run_count=1, column_count=layer.taps, index_column_stride=1, tap_count=layer.taps, hop=1,
+                run_outputs=1)

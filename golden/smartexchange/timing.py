@@ -41,7 +41,7 @@ class _Sums:
         return self._drained[count - 1] + FREE
 
     def complete(self, cycle, row):
-        """A sum's completing tap has its first step in ``cycle``; ``row``: (i, j) of a row it ends, or None."""
+        """A sum's completing tap has its first step in ``cycle``; ``row``: (i, j) of the row it ends."""
         first = max(cycle + DRAIN, self._drained[-1] + 1)
         if row is not None:
             first = self._results.free(first)

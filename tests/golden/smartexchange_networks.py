@@ -110,7 +110,7 @@ def random_conv(rng, name, shape, kind, taps, **fields):
     else:
         pads = tuple(int(v) for v in rng.choice([0, 0, 1, 1, 1, 2, 3], 4))
         kernel = [min(int(rng.integers(1, 4)), size[0] + pads[0] + pads[2]),
-                  min(int(rng.integers(min(2, taps), taps + 1)), size[1] + pads[1] + pads[3])]
+                  min(int(rng.integers(1, taps + 1)), size[1] + pads[1] + pads[3])]
         slides, columns = _slides(rng, shape, kernel, pads), kernel[1]
         rows = kernel[0] * (1 if kind == "depthwise" else channels)
         kernel_rows = dict(kernel_rows=kernel[0], depthwise=kind == "depthwise")
