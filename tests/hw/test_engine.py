@@ -359,8 +359,7 @@ def test_reset(config, layers, cycles):
 
 def test_predicted_latencies_are_the_hardwares():
     assert timing.ARRAY_LATENCY == ColumnArray.latency == SerialColumnArray.latency
-    # array, destinations' register
-    assert timing.DRAIN_LATENCY == 1 + Drain(TINY, TINY.acc_width, 4).latency + 1
+    assert timing.DRAIN_LATENCY == 1 + Drain(TINY, TINY.acc_width, 4).latency + 1   # array; register
     assert timing.LEAST_GAP == DrainControl.least_gap
     assert timing.QUEUE_DEPTH == SparseAdditionControl.queue_depth
     assert timing.DESCRIPTOR_CYCLES == DESCRIPTOR.size // 32 + 2
