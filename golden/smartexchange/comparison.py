@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
 from math import prod
-from operator import add
+from operator import add, attrgetter
 
 from ..common.shapes import Kind
 from ..common.shapes_networks import NETWORKS
@@ -79,11 +79,18 @@ VARIANTS = {
 """Other settings of what the sources leave open: arguments of ``compare``. Defaults were set beforehand."""
 
 
+def _cost(cost, layer, found, images):
+    alone = cost(layer, found)
+    if images == 1:
+        return alone
+    return min(cost(layer.batch(images), found) / images, alone, key=attrgetter("cycles"))
+
+
 def compare(network, *, part=Part.ALL, machines=None, images=1, **changes):
     """Cost of one image of ``network`` on each machine: {name of the machine: Cost}.
 
-    ``machines`` (default: MACHINES) are functions cost(layer, statistics); all take each layer for ``images``
-    at a time (LayerShape.batch), and its weights from DRAM for all of them. ``changes`` are those of the
+    ``machines`` (default: MACHINES) are functions cost(layer, statistics); each takes each layer for ``images``
+    together (LayerShape.batch), or for one at a time if that takes fewer cycles. ``changes`` are those of the
     network's Statistics. Raises ValueError for a network or a part that does not exist.
     """
     if network not in NETWORKS:
@@ -92,13 +99,11 @@ def compare(network, *, part=Part.ALL, machines=None, images=1, **changes):
         raise ValueError(f"part must be one of {', '.join(Part)}, not {part!r}")
     layers = [replace(layer, name="any") for layer in NETWORKS[network]()
               if part == Part.ALL or layer.kind != Kind.FULLY_CONNECTED]
-    if images > 1:
-        layers = [layer.batch(images) for layer in layers]
     found = statistics(network, **changes)
     costs = {}
     for name, cost in (machines or MACHINES).items():
-        known = {layer: cost(layer, found) for layer in set(layers)}    # blocks repeat
-        costs[name] = reduce(add, (known[layer] for layer in layers)) / images
+        known = {layer: _cost(cost, layer, found, images) for layer in set(layers)}    # blocks repeat
+        costs[name] = reduce(add, (known[layer] for layer in layers))
     return costs
 
 

@@ -53,10 +53,11 @@ def groups_of(size, distribution, least=0):
 def total(parts):
     """Distribution of a sum of independent values: of each (distribution, how often) in ``parts``."""
     length = 1 + sum(count * (len(part) - 1) for part, count in parts)
-    spectrum = np.ones(length // 2 + 1, complex)
+    padded = 1 << (length - 1).bit_length()     # transforms of a power of two are fast
+    spectrum = np.ones(padded // 2 + 1, complex)
     for part, count in parts:
-        spectrum = spectrum * np.fft.rfft(part, length) ** count
-    found = np.maximum(np.fft.irfft(spectrum, length), 0)
+        spectrum = spectrum * np.fft.rfft(part, padded) ** count
+    found = np.maximum(np.fft.irfft(spectrum, padded)[:length], 0)
     return found / found.sum()
 
 
@@ -73,7 +74,7 @@ def longest(parts, least=0):
     return least + float(np.sum(1 - below[least:]))
 
 
-def longest_sum(parts, steps=1000):
+def longest_sum(parts, steps=200):
     """E[max(x1, x2, ...)] of independent sums, each of so many terms that it is normal.
 
     ``parts``: (mean, variance, how many such sums). The integral of 1 - the product of the P(x <= v), v from 8

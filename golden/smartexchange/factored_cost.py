@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from .cost import ACCUMULATION, WORD, Machine
 from .factored_lists import lists_of
-from .factored_map import Engines, walked
+from .factored_map import Engines, walked, window
 from .rebuild import stored_weights
 
 __all__ = ["Factored", "Stored"]
@@ -51,17 +51,9 @@ class Factored(Machine):
         compressed = stored_weights(layer, statistics)[1]
         return lists_of(layer, statistics.coefficient_zeros if compressed else 0.0, compressed, self.single)
 
-    def _window(self, layer, mapping):
-        """Pixels that a block needs."""
-        return ((mapping.rows - 1) * layer.stride + (layer.kernel_rows - 1) * layer.dilation + 1) * (
-            (mapping.width - 1) * layer.stride + (layer.kernel_columns - 1) * layer.dilation + 1)
-
-    def row_depth(self, layer, statistics):
-        """Activations that a lane holds for its block."""
-        mapping = self.engines.mapping(layer, self.lists(layer, statistics))
-        if layer.groups == 1:
-            return self._window(layer, mapping) * layer.channels
-        return self._window(layer, mapping) * -(-layer.channels // mapping.filters)
+    def mapping(self, layer, statistics):
+        """How the layer is dealt out: `factored_map.Mapping`."""
+        return self.engines.mapping(layer, self.lists(layer, statistics))
 
     def _stored(self, layer, statistics, lists):
         if self.stored == Stored.PAPER:
@@ -74,11 +66,12 @@ class Factored(Machine):
         lists = self.lists(layer, statistics)
         mapping = self.engines.mapping(layer, lists)
         columns = walked(layer, lists.taps, mapping.width)
-        walks = mapping.rows * sum(columns.values())                # columns of T, of a lane
+        pieces = mapping.rows * mapping.pieces                      # of a lane
+        walks = pieces * sum(columns.values())                      # columns of T
         lanes = layer.filters * mapping.cells                       # blocks of all filters
         adds, terms = lanes * lists.items * walks, lanes * lists.count * walks
-        products = lanes * lists.count * mapping.rows * sum(taps * count for taps, count in columns.items())
-        reads = mapping.cells * self._window(layer, mapping) * layer.channels
+        products = lanes * lists.count * pieces * sum(taps * count for taps, count in columns.items())
+        reads = mapping.cells * mapping.pieces * layer.channels * window(layer, mapping.rows, mapping.width)
         copies = mapping.filters if layer.groups == 1 else 1
         program = layer.filters * lists.bits
         return self.counted(
