@@ -13,7 +13,7 @@ from .progress import Stages, console
 
 __all__ = ["BENCHES", "Measurement", "Bench", "at_most", "at_least", "exactly", "reported", "measure"]
 
-BENCHES = {"ternary": "shiftwork.flow.bench_ternary"}
+BENCHES = {"ternary": "shiftwork.flow.bench_ternary", "smartexchange": "shiftwork.flow.bench_smartexchange"}
 """Of each engine the module with its ENTRIES: {name of a row: function(bench) that yields Measurements}."""
 
 

@@ -5,24 +5,39 @@ from functools import partial
 import numpy as np
 from shiftwork.golden.common.network import calibrate
 from shiftwork.golden.common.shapes_networks import NETWORKS
-from shiftwork.golden.smartexchange.comparison import Part, compare, mean_ratios, ratios, stored_megabytes
-from shiftwork.golden.smartexchange.sparsity import DIGITS
+from shiftwork.golden.smartexchange.comparison import (
+    Part,
+    compare,
+    geometric_mean,
+    mean_ratios,
+    ratios,
+    stored_megabytes,
+)
+from shiftwork.golden.smartexchange.factored_cost import Factored
+from shiftwork.golden.smartexchange.sparsity import DIGITS, PUBLISHED, statistics
 
-from .bench import reported
+from .bench import at_least, reported
 from .bench_tools import trained_digits
 from .datasets import digits
+from .layer_logic import logic, worth
 
 __all__ = ["ENTRIES", "activation_rows"]
 
 QUANTITIES = {"cycles": "fewer cycles", "compute": "fewer cycles, DRAM for nothing", "energy": "less energy"}
+OWN = ("rebuild", "factored")
+SPARSE = 0.40   #: share of zeros from which on `factored` must be worth its logic
 
 
 def _costs(bench, name, part):
     return bench.once(("layers", name, part), lambda: compare(name, part=part))
 
 
+def _worth(bench, name):
+    return worth(_costs(bench, name, Part.ALL), bench.once("logic", logic))
+
+
 def network_rows(name, bench):
-    """Cycles, DRAM traffic and energy of each machine, all layers, and the ratios to the paper's own."""
+    """Cycles, DRAM traffic and energy of each machine, all layers, and the ratios to the paper's and ours."""
     costs = _costs(bench, name, Part.ALL)
     for machine, cost in costs.items():
         yield reported(f"layers/{name}/{machine}-cycles", "cycles", round(cost.cycles))
@@ -30,8 +45,14 @@ def network_rows(name, bench):
         yield reported(f"layers/{name}/{machine}-dram", "MB", cost.dram / 8e6)
         yield reported(f"layers/{name}/{machine}-energy", "uJ", cost.energy / 1e6)
     for quantity, unit in QUANTITIES.items():
-        for other, ratio in ratios(costs, quantity).items():
-            yield reported(f"layers/{name}/rebuild-{quantity}-over-{other}", f"x {unit}", ratio)
+        for own in OWN:
+            for other, ratio in ratios(costs, quantity, own).items():
+                yield reported(f"layers/{name}/{own}-{quantity}-over-{other}", f"x {unit}", ratio)
+    value, row = _worth(bench, name), (f"layers/{name}/cycles-lut", "x fewer cycles * LUT than rebuild")
+    yield at_least(*row, value, 1) if PUBLISHED[name].zeros >= SPARSE else reported(*row, value)
+    machine, found = Factored(), statistics(name)
+    depth = max(machine.mapping(layer, found).depth for layer in NETWORKS[name]())
+    yield reported(f"layers/{name}/factored-depth", "activations of a lane, most", depth)
     yield reported(f"layers/{name}/stored", "MB of weights", stored_megabytes(name))
 
 
@@ -40,8 +61,13 @@ def mean_rows(bench):
     for part in Part:
         for quantity, unit in QUANTITIES.items():
             every = [_costs(bench, name, part) for name in NETWORKS]
-            for other, mean in mean_ratios(every, quantity).items():
-                yield reported(f"layers/mean/{part}/rebuild-{quantity}-over-{other}", f"x {unit}", mean)
+            for own in OWN:
+                for other, mean in mean_ratios(every, quantity, own).items():
+                    yield reported(f"layers/mean/{part}/{own}-{quantity}-over-{other}", f"x {unit}", mean)
+    mean = geometric_mean(_worth(bench, name) for name in NETWORKS)
+    yield reported("layers/mean/all/cycles-lut", "x fewer cycles * LUT than rebuild", mean)
+    for machine, luts in vars(bench.once("logic", logic)).items():
+        yield reported(f"layers/luts/{machine}", "TRELLIS_COMB of an adder, measured or estimated", luts)
 
 
 def activation_rows(network, images, sample):

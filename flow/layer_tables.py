@@ -4,16 +4,32 @@ from functools import lru_cache
 
 from shiftwork.golden.common.shapes_networks import NETWORKS
 from shiftwork.golden.smartexchange.comparison import (
+    COUNTED,
     VARIANTS,
     Part,
     compare,
+    geometric_mean,
     mean_ratios,
     ratios,
     stored_megabytes,
 )
+from shiftwork.golden.smartexchange.factored_cost import Factored
+from shiftwork.golden.smartexchange.factored_map import Engines
 from shiftwork.golden.smartexchange.sparsity import PUBLISHED, Reading
 
+from .layer_logic import logic, worth
+
 __all__ = ["TABLES"]
+
+OURS = {"`factored` counts its multipliers": "counted", "`factored` fetches items of 10 bits": "10 bits",
+        "`factored`, powers of two where 1x1": "powers of two", "64 images at a time": "64 images"}
+"""Variants whose cycles over `rebuild`'s the table of `factored` has: name in VARIANTS, head."""
+
+ORGANISATIONS = (
+    Engines(controllers=32, lanes=256), Engines(controllers=64, lanes=128), Engines(),
+    Engines(row_depth=512), Engines(row_depth=16384), Engines(combine_width=4),
+    Engines(controllers=256, lanes=32), COUNTED,
+    Engines(controllers=64), Engines(controllers=170, lanes=32, combine_width=2, drain_width=2))
 
 
 @lru_cache
@@ -54,6 +70,35 @@ def _variants():
     return _markdown(["setting", *cycles], rows)
 
 
+def _factored():
+    """How many times less the ours takes: cycles, in the settings that matter to it, and energy."""
+    luts, base = logic(), _all_costs(Part.ALL)
+    shown = {variant: _all_costs(Part.ALL, variant) for variant in OURS}
+    rows = {}
+    for name, costs in base.items():
+        against = ratios(costs, machine="factored")
+        rows[name] = [against["rebuild"], against["best"], ratios(costs, "energy", "factored")["best"],
+                      worth(costs, luts)] + [
+                      ratios(every[name], machine="factored")["rebuild"] for every in shown.values()]
+    rows["geometric mean"] = [geometric_mean(column) for column in zip(*rows.values(), strict=True)]
+    head = ["network", "rebuild", "best", "best, energy", "rebuild, cycles * LUT", *OURS.values()]
+    return _markdown(head, [[name, *(f"{value:.2f}" for value in row)] for name, row in rows.items()])
+
+
+def _organisations():
+    """Cycles of `factored`, in thousands, as other engines."""
+    rows = []
+    for engines in ORGANISATIONS:
+        machine = Factored(engines=engines)
+        costs = [compare(name, machines={"factored": machine.cost})["factored"] for name in NETWORKS]
+        adders = engines.controllers * (engines.lanes + 8 * engines.combine_width)
+        rows.append([f"{engines.controllers} x {engines.lanes}", str(engines.combine_width), f"{adders:,}",
+                     f"{engines.row_depth:,}",
+                     *(f"{cost.cycles / 1e3:,.0f}" for cost in costs)])
+    return _markdown(["engines x lanes", "multipliers each", "adders, a multiplier as 8", "row memory",
+                      *NETWORKS], rows)
+
+
 def _sizes():
     rows = []
     for name, row in PUBLISHED.items():
@@ -73,5 +118,7 @@ TABLES = {
     "energy-convolutions": lambda: _ratios("energy", Part.CONVOLUTIONS),
     "variants": _variants,
     "sizes": _sizes,
+    "factored": _factored,
+    "organisations": _organisations,
 }
 """By the name in `<!-- layers: NAME -->`: functions that return the table's Markdown."""

@@ -1,6 +1,6 @@
 """Shape of a layer, and what follows from it: output size, weights, activations, multiplications."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
 
@@ -66,6 +66,16 @@ class LayerShape:
 
     def _along(self, size, kernel, pads):
         return (size + pads - (kernel - 1) * self.dilation - 1) // self.stride + 1
+
+    def batch(self, images):
+        """The layer for so many images at a time, a layer of one map that has all their outputs.
+
+        Maps stand one below the other; vectors are the columns of a map of one row. ``images`` times as many
+        outputs and multiplications, where pads keep the size (kernel - 1 in all, times the dilation).
+        """
+        if self.kind == Kind.FULLY_CONNECTED:
+            return replace(self, kind=Kind.CONVOLUTION, columns=images)
+        return replace(self, rows=images * self.output_rows * self.stride)
 
     @property
     def kernel(self):

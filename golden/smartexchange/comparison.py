@@ -1,20 +1,22 @@
-"""The seven networks on all machines: totals, ratios to the paper's own machine, and the paper's claims."""
+"""The seven networks on all machines: totals, ratios to the paper's own machine and to ours, and the claims."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
 from math import prod
-from operator import add
+from operator import add, attrgetter
 
 from ..common.shapes import Kind
 from ..common.shapes_networks import NETWORKS
 from .cost import Setting
+from .factored_cost import Factored, Stored
+from .factored_map import Engines
 from .rebuild import Rebuild, stored_weights
 from .rivals import MACHINES, RIVALS
 from .rivals_serial import BitPragmatic
 from .sparsity import Reading, statistics
 
-__all__ = ["CLAIMS", "VARIANTS", "Claim", "Part", "compare", "geometric_mean", "mean_ratios", "ratios",
+__all__ = ["CLAIMS", "COUNTED", "VARIANTS", "Claim", "Part", "compare", "geometric_mean", "mean_ratios", "ratios",
            "stored_megabytes"]
 
 
@@ -54,6 +56,9 @@ def _with(name, machine):
     return MACHINES | {name: machine.cost}
 
 
+COUNTED = Engines(controllers=85, combine_width=4)
+"""Of 64 lanes as many as fit 8,192 adders with their multipliers, each as many as 8 adders: 85 * (64 + 4 * 8)."""
+
 VARIANTS = {
     "as above": {},
     "no wait between lines": {"machines": _with("rebuild", Rebuild(barrier=False))},
@@ -65,14 +70,27 @@ VARIANTS = {
     "Bit-Pragmatic by bit": {"machines": _with("bit-pragmatic", BitPragmatic(encoding="bits"))},
     "SRAM 2.45 pJ": {"machines": _with_setting(sram=2.45)},
     "small activations stay on the chip": {"machines": _with_setting(resident=True)},
+    "64 images at a time": {"images": 64},
+    "`factored` counts its multipliers": {"machines": _with("factored", Factored(engines=COUNTED))},
+    "`factored` fetches items of 10 bits": {"machines": _with("factored", Factored(stored=Stored.INDEXED))},
+    "`factored` sorts the paper's format": {"machines": _with("factored", Factored(stored=Stored.PAPER))},
+    "`factored`, powers of two where 1x1": {"machines": _with("factored", Factored(single=True))},
 }
 """Other settings of what the sources leave open: arguments of ``compare``. Defaults were set beforehand."""
 
 
-def compare(network, *, part=Part.ALL, machines=None, **changes):
-    """Cost of ``network`` on each machine: {name of the machine: Cost}.
+def _cost(cost, layer, found, images):
+    alone = cost(layer, found)
+    if images == 1:
+        return alone
+    return min(cost(layer.batch(images), found) / images, alone, key=attrgetter("cycles"))
 
-    ``machines`` (default: MACHINES) are functions cost(layer, statistics); ``changes`` are those of the
+
+def compare(network, *, part=Part.ALL, machines=None, images=1, **changes):
+    """Cost of one image of ``network`` on each machine: {name of the machine: Cost}.
+
+    ``machines`` (default: MACHINES) are functions cost(layer, statistics); each takes each layer for ``images``
+    together (LayerShape.batch), or for one at a time if that takes fewer cycles. ``changes`` are those of the
     network's Statistics. Raises ValueError for a network or a part that does not exist.
     """
     if network not in NETWORKS:
@@ -84,7 +102,7 @@ def compare(network, *, part=Part.ALL, machines=None, **changes):
     found = statistics(network, **changes)
     costs = {}
     for name, cost in (machines or MACHINES).items():
-        known = {layer: cost(layer, found) for layer in set(layers)}    # blocks repeat
+        known = {layer: _cost(cost, layer, found, images) for layer in set(layers)}    # blocks repeat
         costs[name] = reduce(add, (known[layer] for layer in layers))
     return costs
 

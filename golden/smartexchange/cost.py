@@ -64,12 +64,16 @@ class Cost:
 
     compute: float      #: cycles of the array alone
     cycles: float       #: cycles: of the array or of DRAM, whichever takes longer in a layer
-    macs: int           #: multiplications that the layer asks for
+    macs: float         #: multiplications that the layer asks for
     products: float     #: multiplications that the machine does
     dram: float         #: bits from and to DRAM
     buffer: float       #: bits from and to on-chip memories
     register: float     #: bits from and to registers beside the arithmetic
     energy: float       #: pJ
+
+    def __truediv__(self, images):
+        """The share of each of ``images``."""
+        return Cost(**{name: value / images for name, value in vars(self).items()})
 
     def __add__(self, other):
         return Cost(**{name: value + getattr(other, name) for name, value in vars(self).items()})
@@ -81,13 +85,14 @@ class Machine:
 
     setting: Setting = Setting()
 
-    def counted(self, layer, *, compute, products, dram, buffer, register, additions=0.0, digits=None):
+    def counted(self, layer, *, compute, products, dram, buffer, register, additions=0.0, digits=None,
+                width=WORD):
         """A Cost. Arithmetic is ``products`` multiplications, or ``digits`` where they are bit-serial,
-        and ``additions``. What comes from DRAM and goes there passes a buffer once.
+        and ``additions``; a product of ``width`` bits by 8 costs width / 8 of one by 8. What comes from DRAM and goes there passes a buffer once.
         """
         setting = self.setting
         buffer += dram
-        arithmetic = setting.multiplier * products if digits is None else setting.digit * digits
+        arithmetic = setting.digit * digits if digits is not None else setting.multiplier * products * width / WORD
         energy = arithmetic + setting.adder * additions + (
             dram * setting.dram + buffer * setting.sram + register * setting.register) / 8
         return Cost(compute=float(compute), cycles=max(float(compute), dram / setting.bandwidth),

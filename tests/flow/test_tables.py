@@ -44,7 +44,7 @@ def test_tables_of_cost_models(tmp_path):
 
 def test_the_page_on_the_comparison_says_what_the_models_say(tmp_path):
     page = (Path(__file__).parents[2] / "docs/engines/smartexchange-comparison.md").read_text()
-    assert page.count("<!-- layers: ") == 8
+    assert page.count("<!-- layers: ") == 10
     assert filled(page, tmp_path) == page, "python -m shiftwork.flow.tables fills it"
 
 
