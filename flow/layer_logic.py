@@ -10,9 +10,9 @@ LANE = 95.0
 """TRELLIS_COMB of a lane of `factored`: the bound that its measurement (row lane/comb) must meet."""
 
 MAC = 97.0
-"""TRELLIS_COMB of a bit-serial MAC of `rebuild`, estimated until row rebuild/comb measures it: a selector of digit
-times weight of 17 bits (0, 1, 2 times, either sign, at one of four places) and an accumulator of 24 to 32 bits take 85
-to 110.
+"""TRELLIS_COMB of a bit-serial MAC of `rebuild`, an estimate that row rebuild/comb replaces: 85 to 110 for a
+weight of 17 bits times a digit (1 or 2 times, either sign, at one of four places) and an accumulator of 24
+to 32 bits.
 """
 
 RESULTS = Path("docs/results/smartexchange.json")

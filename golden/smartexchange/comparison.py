@@ -1,4 +1,4 @@
-"""The seven networks on all machines: totals, ratios to the paper's own machine and to ours, and the claims."""
+"""The seven networks on all machines: totals, ratios to the paper's own machine and ours, and claims."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -16,8 +16,8 @@ from .rivals import MACHINES, RIVALS
 from .rivals_serial import BitPragmatic
 from .sparsity import Reading, statistics
 
-__all__ = ["CLAIMS", "COUNTED", "VARIANTS", "Claim", "Part", "compare", "geometric_mean", "mean_ratios", "ratios",
-           "stored_megabytes"]
+__all__ = ["CLAIMS", "COUNTED", "VARIANTS", "Claim", "Part", "compare", "geometric_mean", "mean_ratios",
+           "ratios", "stored_megabytes"]
 
 
 class Part(StrEnum):
@@ -57,7 +57,7 @@ def _with(name, machine):
 
 
 COUNTED = Engines(controllers=85, combine_width=4)
-"""Of 64 lanes as many as fit 8,192 adders with their multipliers, each as many as 8 adders: 85 * (64 + 4 * 8)."""
+"""As many as have 8,192 adders, a multiplier of the combination counted as 8: 85 * (64 + 4 * 8)."""
 
 VARIANTS = {
     "as above": {},
@@ -89,7 +89,7 @@ def _cost(cost, layer, found, images):
 def compare(network, *, part=Part.ALL, machines=None, images=1, **changes):
     """Cost of one image of ``network`` on each machine: {name of the machine: Cost}.
 
-    ``machines`` (default: MACHINES) are functions cost(layer, statistics); each takes each layer for ``images``
+    ``machines`` (default: MACHINES) are functions cost(layer, statistics); each takes a layer for ``images``
     together (LayerShape.batch), or for one at a time if that takes fewer cycles. ``changes`` are those of the
     network's Statistics. Raises ValueError for a network or a part that does not exist.
     """

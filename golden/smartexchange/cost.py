@@ -88,11 +88,13 @@ class Machine:
     def counted(self, layer, *, compute, products, dram, buffer, register, additions=0.0, digits=None,
                 width=WORD):
         """A Cost. Arithmetic is ``products`` multiplications, or ``digits`` where they are bit-serial,
-        and ``additions``; a product of ``width`` bits by 8 costs width / 8 of one by 8. What comes from DRAM and goes there passes a buffer once.
+        and ``additions``; one of ``width`` bits by 8 counts as width / 8 of those by 8. What comes from
+        DRAM and goes there passes a buffer once.
         """
         setting = self.setting
         buffer += dram
-        arithmetic = setting.digit * digits if digits is not None else setting.multiplier * products * width / WORD
+        serial = digits is not None
+        arithmetic = setting.digit * digits if serial else setting.multiplier * products * width / WORD
         energy = arithmetic + setting.adder * additions + (
             dram * setting.dram + buffer * setting.sram + register * setting.register) / 8
         return Cost(compute=float(compute), cycles=max(float(compute), dram / setting.bandwidth),

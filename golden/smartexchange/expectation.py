@@ -77,8 +77,8 @@ def longest(parts, least=0):
 def longest_sum(parts, steps=200):
     """E[max(x1, x2, ...)] of independent sums, each of so many terms that it is normal.
 
-    ``parts``: (mean, variance, how many such sums). The integral of 1 - the product of the P(x <= v), v from 8
-    deviations below to 8 above the greatest means, by the midpoints of ``steps``.
+    ``parts``: (mean, variance, how many such sums). The integral over v of 1 - the product of the P(x <= v),
+    from 8 deviations below to 8 above the greatest mean, by the midpoints of ``steps``.
     """
     low, high = (max(mean + side * sqrt(variance) for mean, variance, _ in parts) for side in (-8, 8))
     reached = 0.0

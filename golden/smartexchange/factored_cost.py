@@ -1,4 +1,4 @@
-"""Our own machine: engines of the `factored` dataflow (docs/engines/smartexchange-machine.md) side by side."""
+"""Our own machine: many engines of the `factored` dataflow, docs/engines/smartexchange-machine.md."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,10 +31,11 @@ class Factored(Machine):
     come back in the order that the lanes want]. Filters are dealt out in their order.
 
     Each engine reads a list's items and basis word once for a column of T, and each lane an activation from
-    its row memory for each addition. Row memories have room for all that a lane's block needs [ours], and
-    are filled from the input buffer, which delivers ``input_width`` bits a cycle, to all engines that want the
-    same. T is written and read once, and read for each tap with a sum, which is written back. An addition uses
-    an activation and an accumulator in registers; a product has T's 20 bits.
+    its row memory for each addition. Row memories, of ``engines.row_depth`` bytes a lane, come on top of the
+    common buffers [ours, generous]; the input buffer fills them with ``input_width`` bits a cycle, which all
+    engines take that want the same. T is written and read once, and read for each tap with a sum,
+    which is written back. An addition uses an activation and an accumulator in registers; a product has T's
+    20 bits. Multipliers, ``engines.combine_width`` of an engine, come on top of the adders.
     """
 
     engines: Engines = Engines()
@@ -71,7 +72,8 @@ class Factored(Machine):
         lanes = layer.filters * mapping.cells                       # blocks of all filters
         adds, terms = lanes * lists.items * walks, lanes * lists.count * walks
         products = lanes * lists.count * pieces * sum(taps * count for taps, count in columns.items())
-        reads = mapping.cells * mapping.pieces * layer.channels * window(layer, mapping.rows, mapping.width)
+        pixels = mapping.cells * mapping.pieces * window(layer, mapping.rows, mapping.width)
+        reads = pixels * layer.channels
         copies = mapping.filters if layer.groups == 1 else 1
         program = layer.filters * lists.bits
         return self.counted(

@@ -79,8 +79,8 @@ def lists_of(layer, zeros, compressed, single=False):
 
     Compressed: S lists for each slice of at most 64 * S rows; zero rows and zero elements are the same to
     them. With ``single``, 1x1 and fully connected layers are powers of two times one number (S = 1), as many
-    of them zero. Weights that are left as they are, are sums of signed powers of two (``signed_digits``) times
-    1 (S = 1), in lists of so many that 3 digits of each fit.
+    of them zero. Weights that are left as they are, are sums of signed powers of two (``signed_digits``)
+    times 1 (S = 1), in lists of so many that 3 digits of each fit.
     """
     if not compressed:
         return Lists(tuple((total([(signed_digits(), n)]), count)

@@ -28,8 +28,8 @@ def _run_columns(taps, stride, left, width, whole, columns):
 def walked(layer, taps, width):
     """Columns of T that a lane walks for ``width`` outputs of a row: {taps they contribute to: how many}.
 
-    Those of the encoder's runs (padding that all lanes have is skipped). Of a dilated layer the outputs are every
-    ``dilation``-th one, which need every dilation-th column [ours: the encoder refuses such layers].
+    Those of the encoder's runs (padding that all lanes have is skipped). Of a dilated layer the outputs are
+    every ``dilation``-th one, which need every dilation-th column [ours: the encoder refuses such layers].
     """
     if taps == 1 or layer.kernel_columns == 1:
         return {1: width * taps}
@@ -91,7 +91,7 @@ class Engines:
         return max(cycles, (COMBINE + DRAIN + cycles - 1 + FREE) / FINISHED)
 
     def row_cycles(self, items, columns):
-        """Cycles of one filter's lists of so many ``items`` (an array), for ``columns`` as ``walked`` says."""
+        """Cycles of lists of so many ``items``, an array, for ``columns`` as ``walked`` says."""
         return sum(count * np.maximum(items, max(self.combine_cycles * taps, GAP))
                    for taps, count in columns.items())
 
@@ -105,8 +105,8 @@ class Engines:
                        depth=self._depth(layer, filters, width), cycles=cycles)
 
     def _depth(self, layer, filters, width):
-        channels = layer.channels if layer.groups == 1 else ceil(layer.groups / filters) * layer.group_channels
-        return channels * window(layer, 1, width)
+        groups = 1 if layer.groups == 1 else ceil(layer.groups / filters)
+        return groups * layer.group_channels * window(layer, 1, width)
 
     def _pieces(self, layer, filters, block):
         """How many pieces a row of ``block`` outputs is cut into, and outputs of a piece."""

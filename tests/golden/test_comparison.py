@@ -5,12 +5,14 @@ from shiftwork.golden.common.shapes import Kind
 from shiftwork.golden.common.shapes_networks import NETWORKS
 from shiftwork.golden.smartexchange.comparison import (
     CLAIMS,
+    COUNTED,
     Part,
     compare,
     geometric_mean,
     ratios,
     stored_megabytes,
 )
+from shiftwork.golden.smartexchange.factored_map import Engines
 from shiftwork.golden.smartexchange.rebuild import Rebuild, stored_weights
 from shiftwork.golden.smartexchange.rivals import MACHINES, RIVALS
 from shiftwork.golden.smartexchange.rivals_sparse import entry_share
@@ -90,6 +92,29 @@ def test_another_machine_joins_by_its_cost():
         layer, found) + MACHINES["rebuild"](layer, found)})
     assert ratios(costs)["twice"] == pytest.approx(2)
     assert "rebuild" in ratios(costs, machine="twice")
+
+
+def test_several_images():
+    """Together or one at a time, whichever takes fewer cycles; weights come once for those together."""
+    costs, alone = compare("VGG11", images=16), compare("VGG11")
+    for name, cost in costs.items():
+        assert cost.macs == alone[name].macs and cost.cycles <= alone[name].cycles
+    assert costs["factored"].cycles < 0.5 * alone["factored"].cycles, "a fully connected layer has 16 lanes"
+    assert costs["dense"].dram < 0.5 * alone["dense"].dram
+
+
+def test_engines_that_count_their_multipliers():
+    assert COUNTED.controllers * (COUNTED.lanes + 8 * COUNTED.combine_width) <= UNITS
+    assert Engines().controllers * Engines().lanes == UNITS
+
+
+def test_what_the_models_say_of_factored():
+    """As the page has it: fewer cycles than the paper's machine on five networks, more energy on all."""
+    for network in NETWORKS:
+        costs = compare(network)
+        faster = ratios(costs, machine="factored")["rebuild"]
+        assert (faster > 1) == (network not in ("EfficientNet-B0", "VGG19")), network
+        assert ratios(costs, "energy", "factored")["rebuild"] < 0.5
 
 
 def test_ratios():

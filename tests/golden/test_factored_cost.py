@@ -1,4 +1,4 @@
-"""The model of our own machine: against the engine's exact cycles, and on layers small enough to count by hand."""
+"""The model of our own machine: against the engine's exact cycles, and on layers counted by hand."""
 
 import dataclasses
 from collections import Counter
@@ -49,7 +49,8 @@ def _check_columns(layer, shape, d, columns):
         return
     (rows, taps), (_, left, _, right), stride = layer.kernel, layer.pads, layer.stride[1]
     found = LayerShape(name="any", kind=Kind.CONVOLUTION, channels=1, filters=1, kernel_rows=rows,
-                       kernel_columns=taps, stride=stride, rows=rows, columns=shape[2], pads=(0, left, 0, right))
+                       kernel_columns=taps, stride=stride, rows=rows, columns=shape[2],
+                       pads=(0, left, 0, right))
     if stride <= taps and d.j_count <= found.output_columns:
         assert columns == walked(found, taps, d.j_count)
 
@@ -89,7 +90,7 @@ def test_cycles_are_those_of_the_engine(name, kind):
 
 
 def test_an_engine_takes_its_filters_lists():
-    """WIDE's 24 rows of 8 coefficients 1 and 16 filters; 4 rows of 4 columns on 4 lanes: two of them have 2 taps."""
+    """16 filters of 3 lists of 24 coefficients; a map of 4 rows and 4 columns, on 16 lanes and on 4."""
     layer = conv(8, 16, 4)
     lists = lists_of(layer, 0.0, True)
     assert [(int(np.argmax(part)), count) for part, count in lists.parts] == [(24, 3)] and lists.taps == 3
@@ -190,7 +191,8 @@ def test_what_is_stored():
     machine = Factored()
     lists = machine.lists(layer, found)
     assert lists.bits == pytest.approx(16 * lists.items + 3 * 36)
-    moved = {stored: Factored(stored=stored).cost(layer, found).dram for stored in ("program", "indexed", "paper")}
+    moved = {stored: Factored(stored=stored).cost(layer, found).dram
+             for stored in ("program", "indexed", "paper")}
     rest = 8 * (layer.inputs + layer.outputs)
     assert moved == pytest.approx({"program": rest + 64 * lists.bits, "indexed": rest + 64 * (
         lists.bits - 6 * lists.items), "paper": rest + stored_weights(layer, found)[0]})

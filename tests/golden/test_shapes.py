@@ -25,6 +25,16 @@ def test_dilation_and_groups():
     assert (layer.group_channels, layer.group_filters, layer.taps, layer.weights) == (2, 3, 12, 72)
 
 
+def test_batch():
+    """As many outputs and multiplications for each image, for all layers whose pads keep the size."""
+    for layer in (layer for network in NETWORKS.values() for layer in network()):
+        three = layer.batch(3)
+        assert (three.outputs, three.macs) == (3 * layer.outputs, 3 * layer.macs)
+        assert three.weights == layer.weights
+        assert three.output_columns == (3 if layer.kind == Kind.FULLY_CONNECTED else layer.output_columns)
+        assert 3 * layer.inputs <= three.inputs <= 3.7 * layer.inputs
+
+
 def test_rows_of_coefficients_without_a_kernel():
     layer = LayerShape(name="fc", kind=Kind.FULLY_CONNECTED, channels=10, filters=2)
     assert (layer.row_size, layer.coefficient_rows, layer.macs) == (3, 4, 20)
