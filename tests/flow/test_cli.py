@@ -114,7 +114,10 @@ def test_verify_cocotb(root, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["generate", "binary", "-o", "{tmp}/o"], "Engine must be one of smartexchange, ternary, not 'binary'"),
+        (
+            ["generate", "binary", "-o", "{tmp}/o"],
+            "Engine must be one of smartexchange, ternary, not 'binary'",
+        ),
         (["generate", "ternary", "--preset", "huge", "-o", "{tmp}/o"], "Preset must be one of tiny, default"),
         (
             ["generate", "ternary", "--set", "lanes=48", "-o", "{tmp}/o"],
