@@ -36,8 +36,9 @@ class Drain(wiring.Component):
 
     def __init__(self, config, width, slots, min_shift=8, registered=False):
         self._config, self._width, self._min_shift = config, width, min_shift
-        self._pool = MaxPool(config.drain_width, slots, registered=registered)
-        self.latency = Requantizer.latency + 1 + self._pool.latency   # scaling, packing, pooling
+        self._slots, self._registered = slots, registered
+        # scaling, packing, pooling
+        self.latency = Requantizer.latency + 1 + MaxPool.latency_of(registered)
         super().__init__({
             "dense": In(1), "low": In(signed(16)), "high": In(signed(16)),
             "result": In(data.ArrayLayout(signed(width), config.drain_width)),
@@ -61,7 +62,8 @@ class Drain(wiring.Component):
             ]
             with m.If(~self.dense | (self.lane == n)):
                 m.d.sync += packed[n].eq(Mux(self.masked[n], 0, scaler.y))
-        m.submodules.pool = pool = self._pool
+        m.submodules.pool = pool = MaxPool(
+            config.drain_width, self._slots, registered=self._registered)
         m.d.comb += [
             pool.i.valid.eq(self.pool), pool.i.p.x.eq(packed), pool.i.p.slot.eq(self.slot),
             pool.i.p.first.eq(self.first), pool.i.p.last.eq(1),

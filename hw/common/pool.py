@@ -48,7 +48,7 @@ class MaxPool(wiring.Component):
         self.slots = slots
         self.width = width
         self.registered = registered
-        self.latency = 3 if registered else 2
+        self.latency = self.latency_of(registered)
         vector = data.ArrayLayout(signed(width), drain_width)
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({
@@ -56,6 +56,11 @@ class MaxPool(wiring.Component):
             "o": Out(stream.Signature(data.StructLayout({
                 "y": vector, "slot": range(slots)}), always_ready=True)),
         })
+
+    @staticmethod
+    def latency_of(registered):
+        """Cycles from ``i`` to ``o``."""
+        return 3 if registered else 2
 
     def elaborate(self, platform):
         m = Module()
