@@ -70,7 +70,7 @@ def simulator(tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("name", ["tiny", "one column", "arrays", "four taps", "one cell"])
+@pytest.mark.parametrize("name", ["tiny", "one column"])
 def test_networks(name, simulator):
     """Two batches without stalls, values and cycles; and with many, values."""
     config = CONFIGS[name]
@@ -86,6 +86,25 @@ def test_networks(name, simulator):
                     assert cycles == case.cycles[n], f"{kinds}, seed {seed}, batch {n}"
 
 
+def bench_of(config, p=1.0):
+    return Bench(config, p, SmartExchangeEngine)
+
+
+@pytest.mark.parametrize("seed, name, kinds", [
+    (1, "arrays", ("conv",)), (2, "arrays", ("depthwise", "dense")), (3, "four taps", ("conv", "point")),
+    (4, "one cell", ("conv",)), (5, "one row", ("conv", "conv"))])
+def test_other_grids(seed, name, kinds):
+    """A batch without stalls, values and cycles, and one with many, values."""
+    case, bench = Case(CONFIGS[name], kinds, seed, cycles=700), bench_of(CONFIGS[name])
+
+    async def run(ctx):
+        await bench.load(ctx, case.words)
+        for number, bench.p in enumerate((1, 0.5)):
+            await bench.batch(ctx, case, number)
+
+    bench.run(run)
+
+
 def test_predicted_latencies_are_the_hardwares():
     assert timing.START == ListReader.latency
     assert timing.COMBINE == CombineControl.latency
@@ -94,10 +113,6 @@ def test_predicted_latencies_are_the_hardwares():
     # two cycles from a step to the flags, one more to the result; the register before the destinations
     assert timing.DRAIN_LATENCY == 2 + 1 + Drain(
         TINY, TINY.sum_width, 8, registered=True).latency + 1
-
-
-def bench_of(config, p=1.0):
-    return Bench(config, p, SmartExchangeEngine)
 
 
 @pytest.mark.parametrize("p", [1, 0.5])
