@@ -36,7 +36,7 @@ class SmartExchangeConfig(ArrayConfig):
     item_depth: int = 8192   #: items of the item memory, one non-zero coefficient each
     basis_depth: int = 512   #: words of the basis memory, one for each list
     pool_columns: int = 16   #: columns of a block that max pooling over several rows keeps
-    rebuild: bool = False    #: the paper's own dataflow, weights rebuilt and multiplied, instead of `factored`
+    rebuild: bool = False    #: weights are rebuilt and multiplied, as in the paper, not `factored`
     slices: int = 1          #: filters that it computes together
     lines: int = 1           #: lines of a slice, which share the rows of coefficients
     synchronised: bool = False  #: a row of coefficients starts in all lines together

@@ -14,15 +14,15 @@ __all__ = ["Group", "group_size", "read_group", "read_list"]
 class Group:
     """Filters that are computed together.
 
-    Codes of slice a, which works on filter ``first`` + a: arrays (slice, offset, S), and of what stands beside
-    them. ``candidates`` of each line are the offsets that it looks at, in their order.
+    Slice a works on filter ``first`` + a; its codes are those of the row of each offset. ``candidates`` of
+    each line are the offsets that it looks at, in their order.
     """
 
     first: int
-    signs: np.ndarray        #: int64 (filters, row_depth, S), -1, 0 or 1
-    exponents: np.ndarray    #: int64 (filters, row_depth, S)
-    numbers: np.ndarray      #: int64 (filters, row_depth): of the row's basis
-    bases: np.ndarray        #: int64 (filters, bases, S, S), row j of a basis at [j]
+    signs: np.ndarray        #: int8 (filters, row_depth, S), -1, 0 or 1
+    exponents: np.ndarray    #: int8 (filters, row_depth, S)
+    numbers: np.ndarray      #: int8 (filters, row_depth): of the row's basis
+    bases: np.ndarray        #: int8 (filters, bases, S, S), row j of a basis at [j]
     candidates: tuple[tuple[int, ...], ...]
     lists: int               #: lists that were read, those left out included
     items: int               #: items that were read
@@ -34,8 +34,8 @@ class Group:
 
     def weights(self):
         """w[s] = sum over j of code[j] * B[j, s], int64 (filters, row_depth, S)."""
-        codes = self.signs << self.exponents
-        basis = np.take_along_axis(self.bases, self.numbers[:, :, None, None], axis=1)
+        codes = self.signs.astype(np.int64) << self.exponents
+        basis = np.take_along_axis(self.bases.astype(np.int64), self.numbers[:, :, None, None], axis=1)
         return np.einsum("aoj,aojs->aos", codes, basis)
 
 
@@ -70,9 +70,9 @@ def read_group(filters, first, taps, config, diagonal=False):
         raise ValueError(f"Lists of a filter must be a multiple of the {taps} taps and at most "
                          f"{taps * config.filter_bases}, not {lists}")
     depth, count = config.row_depth, 0
-    signs, exponents = np.zeros((2, len(filters), depth, taps), np.int64)
-    numbers = np.zeros((len(filters), depth), np.int64)
-    bases = np.zeros((len(filters), lists // taps, taps, taps), np.int64)
+    signs, exponents = np.zeros((2, len(filters), depth, taps), np.int8)
+    numbers = np.zeros((len(filters), depth), np.int8)
+    bases = np.zeros((len(filters), lists // taps, taps, taps), np.int8)
     candidates = [{} for _ in range(config.lines)]      # sets that keep their order
     for a, pairs in enumerate(filters):
         for number, (items, basis) in enumerate(pairs):
