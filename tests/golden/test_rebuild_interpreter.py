@@ -67,8 +67,9 @@ def test_activations_of_16_bits(bits):
 def test_pool_columns_and_the_width_of_T_mean_nothing():
     """32 outputs in a cell, pooled over two rows; sums of more than acc_width bits."""
     config = dataclasses.replace(CONFIGS["one column"], pool_columns=8, acc_width=16)
-    layer = conv_layer(2, 3, pool=(2, 1), pool_stride=(1, 1), exponents=np.full((2, 9, 3), 7, np.int8))
-    network = SmartExchangeNetwork(input_shape=(3, 6, 34), input_scale=1.0, output_scale=1.0, layers=(layer,))
+    layer = conv_layer(2, 3, pool=(2, 1), pool_stride=(1, 1), pads=(0, 1, 0, 1),
+                       exponents=np.full((2, 9, 3), 7, np.int8))
+    network = SmartExchangeNetwork(input_shape=(3, 6, 32), input_scale=1.0, output_scale=1.0, layers=(layer,))
     with pytest.raises(EncodeError, match="as pool_columns says"):
         encode(network, config)
     wide = dataclasses.replace(config, pool_columns=32)
