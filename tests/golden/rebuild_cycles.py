@@ -30,7 +30,8 @@ class Line:
         self.busy = cycle + (1 if steps == MARK else steps)
 
     def rebuild(self, cycle, engines):
-        if self.queue and self.queue[0][0] + t.SELECTED <= cycle and engines < 2 and self.engine_free <= cycle:
+        there = self.queue and self.queue[0][0] + t.SELECTED <= cycle
+        if there and engines < 2 and self.engine_free <= cycle:
             steps = self.queue.popleft()[1]
             self.engine_free = cycle + (1 if steps == MARK else self.taps)
             self.engines.append((self.engine_free + t.REBUILT, steps))
