@@ -1,8 +1,9 @@
-"""Exact cycles of a batch of the `factored` dataflow, from recurrences over dot products, sums and rows.
+"""Exact cycles of a batch; those of `factored` from recurrences over dot products, sums and rows.
 
 Nothing here simulates: each event's cycle is the maximum of a few earlier ones. The times are those of an
 engine whose input always offers a beat and whose output is always taken. The rules are those of
-docs/engines/smartexchange-machine.md; docs/engines/ternary-arrays.md has what several arrays change.
+docs/engines/smartexchange-machine.md; docs/engines/ternary-arrays.md has what several arrays change. Those of
+the `rebuild` dataflow are in `rebuild_timing`.
 """
 
 from collections import deque
@@ -13,15 +14,16 @@ from ..common.timing import Timing, batch_timing, input_cycles
 from ..common.timing_results import Results
 from .config import FINISHED
 from .descriptor import Kind
+from .rebuild_timing import rebuild_cycles
 
 __all__ = ["Timing", "predict", "START", "GAP", "COMBINE", "FREE", "DRAIN", "DRAIN_LATENCY"]
 
-START = 8              #: first item
+START = 6              #: first item
 GAP = 6                #: least distance of two last items
-COMBINE = 5            #: from a last item to the first step of combining
+COMBINE = 6            #: from a last item to the first step of combining
 FREE = 1               #: from the last drain step of a sum to a last item that needs its place
-DRAIN = 5              #: from the first step of the completing tap to the first drain step
-DRAIN_LATENCY = 14     #: from a drain step to its vector at the destination
+DRAIN = 6              #: from the first step of the completing tap to the first drain step
+DRAIN_LATENCY = 12     #: from a drain step to its vector at the destination
 
 
 class _Sums:
@@ -41,7 +43,7 @@ class _Sums:
         return self._drained[count - 1] + FREE
 
     def complete(self, cycle, row):
-        """A sum's completing tap has its first step in ``cycle``; ``row``: (i, j) of the row it ends."""
+        """A sum's completing tap begins in ``cycle``; ``row``: (i, j) of the one it ends, or None."""
         first = max(cycle + DRAIN, self._drained[-1] + 1)
         if row is not None:
             first = self._results.free(first)
@@ -91,5 +93,6 @@ def _compute(run, config):
 def predict(machine):
     """Timing of the batch that ``machine`` (interpreter.Machine) has run last."""
     config = machine.config
+    compute = rebuild_cycles if config.rebuild else _compute
     return batch_timing([input_cycles(run.descriptor, config) if run.descriptor.kind is Kind.INPUT
-                         else _compute(run, config) for run in machine.layers])
+                         else compute(run, config) for run in machine.layers])
