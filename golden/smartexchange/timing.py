@@ -18,12 +18,12 @@ from .rebuild_timing import rebuild_cycles
 
 __all__ = ["Timing", "predict", "START", "GAP", "COMBINE", "FREE", "DRAIN", "DRAIN_LATENCY"]
 
-START = 6              #: first item
+START = 8              #: first item
 GAP = 6                #: least distance of two last items
-COMBINE = 6            #: from a last item to the first step of combining
+COMBINE = 5            #: from a last item to the first step of combining
 FREE = 1               #: from the last drain step of a sum to a last item that needs its place
-DRAIN = 6              #: from the first step of the completing tap to the first drain step
-DRAIN_LATENCY = 12     #: from a drain step to its vector at the destination
+DRAIN = 5              #: from the first step of the completing tap to the first drain step
+DRAIN_LATENCY = 14     #: from a drain step to its vector at the destination
 
 
 class _Sums:
