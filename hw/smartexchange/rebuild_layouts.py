@@ -1,0 +1,64 @@
+"""Layouts that the parts of the `rebuild` dataflow exchange, and its latencies."""
+
+from amaranth import signed
+from amaranth.lib import data
+from amaranth.utils import bits_for
+
+from .layouts import LIFT_BITS, Widths
+
+__all__ = ["CODE", "PAIRS", "RebuildWidths", "digit_layout", "item_layout", "token_layout"]
+
+PAIRS = 4
+"""Tokens that a line has selected ahead."""
+
+RING = 4
+"""Places for tokens that are rebuilt: two, one whose steps go on, and one more for a power of two."""
+
+CODE = data.StructLayout({"nonzero": 1, "negative": 1, "exponent": LIFT_BITS})
+"""A coefficient: 0 or -2**exponent or 2**exponent."""
+
+
+class RebuildWidths(Widths):
+    """Bits of addresses and counters of the `rebuild` dataflow."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.number = bits_for(config.filter_bases - 1)
+        self.tap = bits_for(config.taps - 1)
+        self.line = config.lines.bit_length() - 1
+        #: of a rebuilt weight: the greatest is the sum of ``taps`` products -(-128) * 2**7
+        self.weight = bits_for(config.taps << 14) + 1
+        #: digits of an activation
+        self.digits = config.activation_width // 2 + 1
+        #: filters that a group may have in depthwise layers
+        self.diagonal = min(config.slices, config.lines)
+
+
+def digit_layout(config):
+    """A digit of an activation: its product is (-1)**negative * weight << shift, or 0 where not ``valid``."""
+    return data.StructLayout({
+        "valid": 1, "negative": 1, "shift": bits_for(config.activation_width + 1)})
+
+
+def item_layout(config):
+    """A coefficient on its way into the store: ``code`` of column ``tap`` of row ``offset`` of a filter."""
+    w = RebuildWidths(config)
+    return data.StructLayout({
+        "half": 1, "line": range(config.lines), "slice": range(config.slices), "offset": w.row,
+        "tap": range(config.taps), "number": w.number, "code": CODE})
+
+
+def token_layout(config):
+    """A row of coefficients to compute, or (``mark``) the end of a position.
+
+    ``row``: of the memory, that of tap 0; ``offset``, ``half``: of the coefficients in the store; ``mask``:
+    the walked taps.
+    """
+    w = RebuildWidths(config)
+    return data.StructLayout({
+        "mark": 1, "row": w.row, "offset": w.row, "half": 1, "mask": config.taps})
+
+
+def bases_layout(config):
+    """A row of a basis."""
+    return data.ArrayLayout(signed(8), config.taps)
