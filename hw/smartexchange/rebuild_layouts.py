@@ -6,7 +6,11 @@ from amaranth.utils import bits_for
 
 from .layouts import LIFT_BITS, Widths
 
-__all__ = ["CODE", "PAIRS", "RebuildWidths", "digit_layout", "item_layout", "token_layout"]
+__all__ = ["CLEARED", "CODE", "PAIRS", "RING", "RebuildWidths", "bases_layout", "digit_layout",
+           "item_layout", "token_layout"]
+
+CLEARED = 32
+"""Offsets whose candidates' bits are cleared in a cycle."""
 
 PAIRS = 4
 """Tokens that a line has selected ahead."""
@@ -23,9 +27,11 @@ class RebuildWidths(Widths):
 
     def __init__(self, config):
         super().__init__(config)
-        self.number = bits_for(config.filter_bases - 1)
-        self.tap = bits_for(config.taps - 1)
+        self.number = config.filter_bases.bit_length() - 1
+        self.tap = (config.taps - 1).bit_length()
         self.line = config.lines.bit_length() - 1
+        #: words of a bit for each offset
+        self.clear_words = -(-config.row_depth // CLEARED)
         #: of a rebuilt weight: the greatest is the sum of ``taps`` products -(-128) * 2**7
         self.weight = bits_for(config.taps << 14) + 1
         #: digits of an activation
