@@ -13,16 +13,16 @@ from ..common.timing_results import Results
 __all__ = ["rebuild_cycles", "START", "CLEARED", "LIST", "FILLED", "NEXT", "PAIRS", "SELECTED", "REBUILT",
            "TREE", "FREE", "DRAIN_LATENCY"]
 
-START = 2              #: from a layer's start to its first group's first cycle
-LIST = 4               #: what a list costs beside its items
-FILLED = 6             #: from a group that is read in to its first selection
+START = 1              #: from a layer's start to its first group's first cycle
+LIST = 3               #: what a list costs beside its items
+FILLED = 5             #: from a group that is read in to its first selection
 NEXT = 4               #: from the last line's mark to the first selection of the next position
 PAIRS = 4              #: tokens that a line has selected ahead
-SELECTED = 2           #: from a token's place in the queue to its rebuild engine
+SELECTED = 1           #: from a token's place in the queue to its rebuild engine
 REBUILT = 4            #: from the cycle after a row's S cycles of rebuilding to its first step
 TREE = 8               #: from a position's end to its first drain step
 FREE = 1               #: from the last use of sums, or of a half of the store, to the next
-DRAIN_LATENCY = 12     #: from a drain step to its vector at the destination
+DRAIN_LATENCY = 14     #: from a drain step to its vector at the destination
 CLEARED = 32           #: offsets that are cleared in a cycle before a group is read in
 
 _LONG_AGO = -99

@@ -17,7 +17,8 @@ class Candidates(wiring.Component):
 
     Members
     -------
-    clear : In(1), clear_word : In, from `RebuildLists`: these offsets have not come yet, half ``half`` is empty
+    clear : In(1), clear_word : In, from `RebuildLists`: these have not come yet, and half
+        ``half`` is empty
     valid : In(1), offset, half : In, a coefficient of this line
     first : Out(1), with ``valid``: it is the first one of its row; combinational
     read_half, address, advance : In, of the read port; candidate : Out, one cycle later

@@ -7,7 +7,7 @@ from amaranth.utils import bits_for
 from .layouts import LIFT_BITS, Widths
 
 __all__ = ["CLEARED", "CODE", "PAIRS", "RING", "RebuildWidths", "bases_layout", "digit_layout",
-           "item_layout", "token_layout"]
+           "fill_layout", "item_layout", "position_layout", "token_layout"]
 
 CLEARED = 32
 """Offsets whose candidates' bits are cleared in a cycle."""
@@ -34,6 +34,8 @@ class RebuildWidths(Widths):
         self.clear_words = -(-config.row_depth // CLEARED)
         #: of a rebuilt weight: the greatest is the sum of ``taps`` products -(-128) * 2**7
         self.weight = bits_for(config.taps << 14) + 1
+        #: vectors of D lanes of the slices' sums
+        self.sums = config.slices * config.drain_cycles
         #: digits of an activation
         self.digits = config.activation_width // 2 + 1
         #: filters that a group may have in depthwise layers
@@ -52,6 +54,23 @@ def item_layout(config):
     return data.StructLayout({
         "half": 1, "line": range(config.lines), "slice": range(config.slices), "offset": w.row,
         "tap": range(config.taps), "number": w.number, "code": CODE})
+
+
+def fill_layout(config):
+    """What `RebuildLists` says to the lines: of a coefficient, of candidates to forget, of a basis' row."""
+    w = RebuildWidths(config)
+    return data.StructLayout({
+        "valid": 1, "item": item_layout(config), "clear": 1, "clear_word": range(w.clear_words),
+        "write_basis": 1, "basis_half": 1, "basis_slice": range(config.slices),
+        "basis_tap": range(config.taps), "basis_number": w.number, "basis_row": bases_layout(config)})
+
+
+def position_layout(config):
+    """A position to compute, in row ``row`` of the memory; coefficients are those of the store's ``half``.
+
+    ``mask``: the walked taps; ``first``: it is the group's first one.
+    """
+    return data.StructLayout({"row": RebuildWidths(config).row, "half": 1, "mask": config.taps, "first": 1})
 
 
 def token_layout(config):

@@ -31,8 +31,10 @@ class RebuildLists(wiring.Component):
     Members
     -------
     descriptor : In(DESCRIPTOR), constant while a layer runs
+    size : In, filters of a group
     start : In(1); released : In(1), a half of the store is free again
-    basis_address, basis : of the basis memory's read port; item_address, item_word : likewise
+    basis_address, basis_advance, basis : of the basis memory's read port: address, enable, word
+    item_address, item_advance, item_word : likewise, of the item memory
     write_basis : Out(1), basis_half, basis_slice, basis_tap, basis_number, basis_row : Out, a row of a basis
     clear : Out(1), clear_word : Out: forget candidates of word ``clear_word`` of half ``item.half``
     valid : Out(1), item : Out(item_layout), a coefficient, which may come again and then counts
@@ -52,8 +54,10 @@ class RebuildLists(wiring.Component):
         w = RebuildWidths(config)
         super().__init__({
             "descriptor": In(DESCRIPTOR), "start": In(1), "released": In(1),
-            "basis_address": Out(w.basis), "basis": In(basis_layout(config)),
-            "item_address": Out(w.item - 1), "item_word": In(data.ArrayLayout(ITEM, 2)),
+            "size": In(range(config.slices + 1)),
+            "basis_address": Out(w.basis), "basis_advance": Out(1), "basis": In(basis_layout(config)),
+            "item_address": Out(w.item - 1), "item_advance": Out(1),
+            "item_word": In(data.ArrayLayout(ITEM, 2)),
             "write_basis": Out(1), "basis_half": Out(1), "basis_slice": Out(range(config.slices)),
             "basis_tap": Out(range(config.taps)), "basis_number": Out(w.number),
             "basis_row": Out(bases_layout(config)),
@@ -74,7 +78,7 @@ class RebuildLists(wiring.Component):
         filter_ends = list_ends & (lists == 1)
         m.d.comb += [
             groups.count.eq(d.m_count), groups.start.eq(self.start), groups.step.eq(filter_ends),
-            groups.size.eq(Mux(d.index_m_stride == 0, config.slices, w.diagonal)),
+            groups.size.eq(self.size), self.basis_advance.eq(1), self.item_advance.eq(1),
             groups.advance.eq(self.filled), self.filled.eq(filter_ends & groups.last),
             self.item_address.eq(pointer >> 1),
             self.basis_half.eq(half), self.basis_slice.eq(groups.filter), self.basis_tap.eq(tap),

@@ -14,9 +14,9 @@ class RebuildEngine(wiring.Component):
 
         w[s] = sum over the cycles from ``first`` to ``last`` of  (-b[s] if negative else b[s]) * 2**exponent
 
-    where the coefficient is not 0; exact: |w| is at most taps * 128 * 2**7. Two rows are kept, by turns. As a
-    row takes as many cycles as it has coefficients, and none begins before the one before has ended, one adder
-    with two registers behind it does what the paper's two rebuild engines do.
+    where the coefficient is not 0; exact: |w| is at most taps * 128 * 2**7. Two rows are kept, by turns.
+    A row takes as many cycles as it has coefficients, and none begins before the one before has ended: so one
+    adder with two registers behind it does what the paper's two rebuild engines do.
 
     Members
     -------

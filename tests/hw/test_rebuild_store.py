@@ -72,7 +72,7 @@ class Lists:
         self.size = min(config.slices, config.lines) if depthwise else config.slices
         self.bases, self.items = [], [self._item(0) for _ in range(3)]   # a layer begins anywhere
         self.content = []
-        for m in range(self.filters):
+        for _ in range(self.filters):
             owner = {}
             self.content.append([self._list(owner, n // self.taps) for n in range(self.lists)])
         words = [{"length": len(items), "lift": lift, "b": b}
@@ -92,7 +92,8 @@ class Lists:
             if owner.setdefault(offset, number) == number:
                 items += [self._item(offset) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
         b = [rng.randint(-128, 127) for _ in range(self.taps)]
-        return items or [self._item(min(owner))], rng.randrange(8), b if rng.random() < 0.8 else [0] * self.taps
+        b = b if rng.random() < 0.8 else [0] * self.taps
+        return items or [self._item(min(owner))], rng.randrange(8), b
 
     @property
     def descriptor(self):
@@ -123,7 +124,8 @@ class Lists:
                     codes = store[line, k, offset][0]
                     codes[number % self.taps] = [1, item["negative"], level]
                     first = number // self.taps * self.taps
-                    store[line, k, offset] = codes, [b for _, _, b in self.content[m][first:first + self.taps]]
+                    bases = [b for _, _, b in self.content[m][first:first + self.taps]]
+                    store[line, k, offset] = codes, bases
         return cycles, candidates, store
 
 
@@ -184,6 +186,7 @@ def _run(dut, lists, rng):
 
     async def run(ctx):
         ctx.set(dut.descriptor, lists.descriptor)
+        ctx.set(dut.lists.size, lists.size)
         await pulse(ctx, dut.lists.start)
         for number, (cycles, candidates, store) in enumerate(groups):
             if number >= 2:

@@ -73,7 +73,11 @@ def simulator(tmp_path_factory):
 @pytest.mark.parametrize("name", ["tiny", "one column", "arrays", "four taps", "one cell"])
 def test_networks(name, simulator):
     """Two batches without stalls, values and cycles; and with many, values."""
-    config = CONFIGS[name]
+    check_networks(CONFIGS[name], simulator)
+
+
+def check_networks(config, simulator):
+    """All KINDS of networks."""
     compiled = simulator(config)
     for seed, kinds in enumerate(KINDS):
         case = Case(config, kinds, seed)
