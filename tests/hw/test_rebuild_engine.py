@@ -16,7 +16,7 @@ from shiftwork.hw.smartexchange.rebuild_selector import IndexSelector
 from ..golden.smartexchange_networks import CONFIGS
 from .test_smartexchange_engine import check_networks
 
-DEPTHS = dict(row_depth=1024, rebuild=True)
+DEPTHS = dict(row_depth=512, item_depth=4096, table_depth=512, basis_depth=512, rebuild=True)
 REBUILD = {
     "2 x 2": dataclasses.replace(CONFIGS["tiny"], slices=2, lines=2, **DEPTHS),
     "4 x 1": dataclasses.replace(CONFIGS["one column"], slices=4, lines=1, synchronised=True, **DEPTHS),
