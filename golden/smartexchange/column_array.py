@@ -5,10 +5,10 @@ import numpy as np
 from ..common.row_array import RowArray
 from .descriptor import Destination
 
-__all__ = ["ColumnArray"]
+__all__ = ["ColumnArray", "wrap"]
 
 
-def _wrap(values, width):
+def wrap(values, width):
     """``values``, int64, as two's complement numbers of ``width`` bits."""
     half = np.int64(1) << width - 1
     return ((values + half) & (half * 2 - 1)) - half
@@ -34,11 +34,11 @@ class ColumnArray(RowArray):
             sums = np.zeros((d.i_count, d.pi_count, d.run_count, d.run_outputs, config.lanes), np.int64)
             for items, basis in lists:
                 total = items.dot(lambda offset, at=at: rows[(at + offset) % len(rows)].astype(np.int64))
-                total = _wrap(total, config.acc_width) << items.lift
+                total = wrap(total, config.acc_width) << items.lift
                 for number, found in enumerate(columns):
                     for one in found:
                         sums[:, :, :, one.output] += basis[one.tap] * total[:, :, :, number]
-            y = self.requantize(d, _wrap(sums, config.sum_width), np.array(m))
+            y = self.requantize(d, wrap(sums, config.sum_width), np.array(m))
             pooled = y.reshape(d.i_count, d.pi_count, d.j_count, d.pj_count, config.lanes).max(axis=(1, 3))
             result[m] = np.where(inside, pooled, 0)
         return result

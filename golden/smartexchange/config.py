@@ -18,10 +18,14 @@ LENGTH_BITS = 9
 FINISHED = 2
 """Complete sums that are kept until they are drained."""
 
+_REBUILD_LIMITS = {"slices": 64, "lines": 32, "filter_bases": 64}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SmartExchangeConfig(ArrayConfig):
     """Parameters of one SmartExchange engine; docs/engines/smartexchange-machine.md.
+
+    Those of the `rebuild` dataflow: docs/engines/smartexchange-rebuild.md.
 
     Raises ValueError with a sentence that names the parameter, what it must be and what it was.
     """
@@ -32,6 +36,11 @@ class SmartExchangeConfig(ArrayConfig):
     item_depth: int = 8192   #: items of the item memory, one non-zero coefficient each
     basis_depth: int = 512   #: words of the basis memory, one for each list
     pool_columns: int = 16   #: columns of a block that max pooling over several rows keeps
+    rebuild: bool = False    #: weights are rebuilt and multiplied, as in the paper, not `factored`
+    slices: int = 1          #: filters that it computes together
+    lines: int = 1           #: lines of a slice, which share the rows of coefficients
+    synchronised: bool = False  #: a row of coefficients starts in all lines together
+    filter_bases: int = 16   #: bases of a filter that a slice holds
 
     def __post_init__(self):
         super().__post_init__()
@@ -48,6 +57,15 @@ class SmartExchangeConfig(ArrayConfig):
             raise ValueError(f"row_depth must be at most {1 << OFFSET_BITS}, not {self.row_depth}")
         if not power_of_two(self.pool_columns) or self.pool_columns > 128:
             raise ValueError(f"pool_columns must be a power of two of at most 128, not {self.pool_columns}")
+        for name, most in _REBUILD_LIMITS.items():
+            value = getattr(self, name)
+            if not power_of_two(value) or value > most:
+                raise ValueError(f"{name} must be a power of two of at most {most}, not {value}")
+        for name, alone in (("slices", 1), ("lines", 1), ("synchronised", False)):
+            if not self.rebuild and getattr(self, name) != alone:
+                raise ValueError(f"rebuild must be True where {name} is {getattr(self, name)}, not False")
+        if self.rebuild and self.arrays != 1:
+            raise ValueError(f"arrays must be 1 where rebuild is True, not {self.arrays}")
 
     @property
     def combine_cycles(self):
@@ -90,6 +108,8 @@ class SmartExchangeConfig(ArrayConfig):
                   self.taps]
         if self.arrays > 1:
             values.append(self.arrays)
+        if self.rebuild:
+            values += [self.slices, self.lines]
         return zlib.crc32(",".join(map(str, values)).encode()) & 0xFFFFFF
 
 

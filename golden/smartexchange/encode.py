@@ -17,21 +17,35 @@ __all__ = ["EncodeError", "encode"]
 _LIFT_BITS = 3
 
 
-def _filter_lists(layer, m, offsets):
+def _slice_lists(layer, m, offsets, bounds, whole):
+    """Of the slice of rows ``bounds`` of filter ``m`` the lists of each column, in a list of one element.
+
+    With ``whole``, no column has more than one list: rows are halved until then, each part an element.
+    """
+    start, end = bounds
+    columns = [make_lists(layer.signs[m, start:end, j], layer.exponents[m, start:end, j], offsets[start:end])
+               for j in range(layer.taps)]
+    if not whole or all(len(lists) == 1 for lists in columns):
+        return [columns]
+    middle = start + (end - start) // 2
+    return [part for half in ((start, middle), (middle, end))
+            for part in _slice_lists(layer, m, offsets, half, whole)]
+
+
+def _filter_lists(layer, m, offsets, whole):
     """Pairs (ItemList, row of the basis) of filter ``m``, slice after slice, column after column."""
     found = []
-    for k, (start, end) in enumerate(zip(layer.bounds, layer.bounds[1:], strict=False)):
-        for j in range(layer.taps):
-            lists = make_lists(layer.signs[m, start:end, j], layer.exponents[m, start:end, j],
-                               offsets[start:end])
-            basis = layer.basis[m, k, j].tolist() if lists != [EMPTY] else [0] * layer.taps
-            found += [(one, basis) for one in lists]
+    for k, bounds in enumerate(zip(layer.bounds, layer.bounds[1:], strict=False)):
+        for columns in _slice_lists(layer, m, offsets, bounds, whole):
+            for j, lists in enumerate(columns):
+                basis = layer.basis[m, k, j].tolist() if lists != [EMPTY] else [0] * layer.taps
+                found += [(one, basis) for one in lists]
     return found
 
 
-def _layer_lists(layer, offsets, count):
+def _layer_lists(layer, offsets, count, whole):
     """The same of ``count`` filters, those of the layer and empty ones: lists of equal length."""
-    filters = [_filter_lists(layer, m, offsets) for m in range(layer.filters)]
+    filters = [_filter_lists(layer, m, offsets, whole) for m in range(layer.filters)]
     filters += [[] for _ in range(count - layer.filters)]
     most, empty = max(map(len, filters)), (EMPTY, [0] * layer.taps)
     return [lists + [empty] * (most - len(lists)) for lists in filters]
@@ -76,11 +90,21 @@ class _Encoder:
                 f"{count - layer.filters} channels of zeros besides, not {layer.low} .. {layer.high}")
         return count
 
+    def _check(self, layer, filters, low, high):
+        if not self.config.rebuild:
+            lists = [one for lists in filters for one, _ in lists]
+            check_lists(layer.name, lists, low, high, self.config)
+            return
+        bases = len(filters[0]) // layer.taps
+        require(bases <= self.config.filter_bases,
+                f"Slices of rows of layer '{layer.name}', none with a column of more than 511 items, must be "
+                f"at most {self.config.filter_bases}, the engine's filter_bases, not {bases}")
+
     def _layer(self, n):
         layer, plan, count = self.layers[n], self.plans[n], self._filters(n)
-        filters = _layer_lists(layer, plan.offsets(layer), count)
-        low, high = (self.layers[n - 1].low, self.layers[n - 1].high) if n else self.network.input_range
-        check_lists(layer.name, [one for lists in filters for one, _ in lists], low, high, self.config)
+        filters = _layer_lists(layer, plan.offsets(layer), count, self.config.rebuild)
+        self._check(layer, filters, *(
+            (self.layers[n - 1].low, self.layers[n - 1].high) if n else self.network.input_range))
         pool = layer.pool if layer.convolution else (1, 1)
         last = n + 1 == len(self.layers)
         fields = dict(

@@ -52,7 +52,8 @@ def _dense_plans(layers, shape, block):
 def _with_runs(layer, plan, config):
     """``plan`` with runs; columns that they leave out are no part of the window."""
     runs = conv_runs(layer, plan) if isinstance(layer, ConvLayer) else vector_runs(layer, plan)
-    require(not layer.convolution or layer.pool[0] == 1 or plan.block[1] <= config.pool_columns,
+    pooled = layer.convolution and layer.pool[0] > 1 and not config.rebuild
+    require(not pooled or plan.block[1] <= config.pool_columns,
             f"Output of layer '{layer.name}', pooled over several rows, must have at most "
             f"{config.pool_columns} columns a grid cell, as pool_columns says, not {plan.block[1]}")
     (top, left), (rows, columns) = plan.corner, plan.window

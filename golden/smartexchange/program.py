@@ -8,6 +8,8 @@ import numpy as np
 from ..common import program as common
 from ..common.program import ArrayProgram
 from .config import SmartExchangeConfig
+from .rebuild_run import group_order
+from .rebuild_store import group_size
 
 __all__ = ["MAGIC", "VERSION", "Memory", "Program"]
 
@@ -50,5 +52,11 @@ class Program(ArrayProgram):
         return super()._pack(np.pad(maps, ((0, 0), (0, zeros), (0, 0), (0, 0))))
 
     def _unpack(self, values):
+        if self.config.rebuild:
+            size = group_size(self.config, self.metadata["layers"][-1]["kind"] == "depthwise")
+            shape, rows = values.shape, values.reshape(-1, *values.shape[4:])
+            values = np.empty_like(rows)
+            values[group_order(*shape[1:4], size)] = rows
+            values = values.reshape(shape)
         maps = super()._unpack(values)
         return maps.reshape(len(maps), *self.metadata["output_shape"])

@@ -1,8 +1,9 @@
-"""Exact cycles of a batch of the `factored` dataflow, from recurrences over dot products, sums and rows.
+"""Exact cycles of a batch; those of `factored` from recurrences over dot products, sums and rows.
 
 Nothing here simulates: each event's cycle is the maximum of a few earlier ones. The times are those of an
 engine whose input always offers a beat and whose output is always taken. The rules are those of
-docs/engines/smartexchange-machine.md; docs/engines/ternary-arrays.md has what several arrays change.
+docs/engines/smartexchange-machine.md; docs/engines/ternary-arrays.md has what several arrays change. Those of
+the `rebuild` dataflow are in `rebuild_timing`.
 """
 
 from collections import deque
@@ -12,6 +13,7 @@ import numpy as np
 from ..common.timing import Timing, batch_timing
 from ..common.timing_results import Results
 from .config import FINISHED
+from .rebuild_timing import rebuild_cycles
 
 __all__ = ["Timing", "predict", "START", "GAP", "COMBINE", "FREE", "DRAIN", "DRAIN_LATENCY"]
 
@@ -40,7 +42,7 @@ class _Sums:
         return self._drained[count - 1] + FREE
 
     def complete(self, cycle, row):
-        """A sum's completing tap has its first step in ``cycle``; ``row``: (i, j) of the row it ends."""
+        """A sum's completing tap begins in ``cycle``; ``row``: (i, j) of the one it ends, or None."""
         first = max(cycle + DRAIN, self._drained[-1] + 1)
         if row is not None:
             first = self._results.free(first)
@@ -89,4 +91,5 @@ def _compute(run, config):
 
 def predict(machine):
     """Timing of the batch that ``machine`` (interpreter.Machine) has run last."""
-    return batch_timing(machine.layers, machine.config, _compute)
+    compute = rebuild_cycles if machine.config.rebuild else _compute
+    return batch_timing(machine.layers, machine.config, compute)

@@ -75,10 +75,11 @@ class Destinations(wiring.Component):
     layout : StructLayout of a descriptor
     rows : bool, whether there is a row memory
     step : int, cycles of a scatter operation
+    filters : int, most filters of a group, of `ScatterControl`
 
     Members
     -------
-    descriptor, start : In
+    descriptor, start : In; size : In, of `ScatterControl`
     free : Out(1), the destination can take a row; reserve : In(1), one of ``vectors`` vectors is on its way
     valid, ends, layer_ends : In, a vector; ``ends``: the last of its row
     row_write, vector_write, push : Out(1), it goes to the row memory, vector memory, output queue
@@ -87,8 +88,9 @@ class Destinations(wiring.Component):
     layer_done : Out(1), one cycle: all results of the layer are where they belong
     """
 
-    def __init__(self, config, layout, rows=True, step=1):
+    def __init__(self, config, layout, rows=True, step=1, filters=1):
         self._config, self._layout, self._has_rows, self._step = config, layout, rows, step
+        self._filters = filters
         super().__init__({
             "descriptor": In(layout), "start": In(1), "free": Out(1), "reserve": In(1),
             "vectors": In(range(config.drain_cycles + 1)),
@@ -97,6 +99,7 @@ class Destinations(wiring.Component):
             "fill": Out(1), "drain": Out(1), "operation_valid": Out(1),
             "operation": Out(operation_layout(config, step)),
             "popped": In(1), "popped_last": In(1), "layer_done": Out(1),
+            "size": In(range(filters + 1)),
         })
 
     def elaborate(self, platform):
@@ -111,10 +114,11 @@ class Destinations(wiring.Component):
         return m
 
     def _rows(self, m):
-        m.submodules.scatter = scatter = Scatter(self._config, self._layout, self._step)
+        m.submodules.scatter = scatter = Scatter(
+            self._config, self._layout, self._step, self._filters)
         rows = self.descriptor.destination == Destination.ROWS
         m.d.comb += [
-            scatter.descriptor.eq(self.descriptor), scatter.start.eq(self.start),
+            scatter.descriptor.eq(self.descriptor), scatter.start.eq(self.start), scatter.size.eq(self.size),
             scatter.reserve.eq(self.reserve & rows),
             self.row_write.eq(self.valid & rows), self.fill.eq(self.row_write & self.ends),
             scatter.fill.eq(self.fill), self.drain.eq(scatter.drain),

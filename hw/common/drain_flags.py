@@ -1,13 +1,23 @@
 """What goes with the results of dot products on their way through the drain."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Array, Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .delay import delay
 from .requantize import Requantizer
 
-__all__ = ["DrainFlags"]
+__all__ = ["DrainFlags", "outside"]
+
+
+def outside(config, vector, rows, columns):
+    """For each lane of a row's ``vector``: whether its cell is beyond the map's ``rows`` and ``columns``."""
+    vectors = []
+    for s in range(config.drain_cycles):
+        cells = [divmod((s * config.drain_width + n) % config.image_lanes, config.grid_columns)
+                 for n in range(config.drain_width)]
+        vectors.append(Cat((i >= rows) | (j >= columns) for i, j in cells))
+    return Array(vectors)[vector]
 
 
 class DrainFlags(wiring.Component):

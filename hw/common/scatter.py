@@ -22,7 +22,7 @@ class Scatter(wiring.Component):
 
     Members
     -------
-    descriptor : In(layout), constant while a layer runs; start : In(1)
+    descriptor : In(layout), constant while a layer runs; start : In(1); size : In, of `ScatterControl`
     free : Out(1), a row may be reserved; reserve : In(1)
     fill : In(1), the last part of a row has come
     drain : Out(1), a row was read, its last operation was one or two cycles before
@@ -33,18 +33,19 @@ class Scatter(wiring.Component):
     after its last part came. ``row_slots`` rows are under way.
     """
 
-    def __init__(self, config, layout, step=1):
-        self._config, self._layout, self._step = config, layout, step
+    def __init__(self, config, layout, step=1, filters=1):
+        self._config, self._layout, self._step, self._filters = config, layout, step, filters
         super().__init__({
             "descriptor": In(layout), "start": In(1), "free": Out(1), "reserve": In(1),
             "fill": In(1), "drain": Out(1), "valid": Out(1), "operation": Out(operation_layout(config, step)),
-            "done": Out(1),
+            "done": Out(1), "size": In(range(filters + 1)),
         })
 
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        m.submodules.control = control = ScatterControl(config, self._layout, self._step)
+        m.submodules.control = control = ScatterControl(
+            config, self._layout, self._step, self._filters)
         reserved, full = (Signal(range(config.row_slots + 1), name=name) for name in ("reserved", "full"))
         m.d.sync += [
             reserved.eq(reserved + self.reserve - control.over),
@@ -55,7 +56,7 @@ class Scatter(wiring.Component):
         m.d.comb += [
             self.free.eq(~reserved[-1]), self.done.eq(control.done), self.drain.eq(control.over),
             control.descriptor.eq(self.descriptor), control.start.eq(self.start),
-            control.available.eq(full.any()),
+            control.available.eq(full.any()), control.size.eq(self.size),
         ]
         operation = Signal(operation_layout(config, self._step), reset_less=True)
         m.d.sync += [

@@ -1,11 +1,12 @@
 """Decides when complete sums leave their memory, and says what becomes of them."""
 
-from amaranth import Array, Cat, Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ...golden.smartexchange.config import FINISHED
+from ..common.drain_flags import outside
 from ..common.nest import Nest
 from .layouts import DESCRIPTOR, Widths
 
@@ -93,17 +94,8 @@ class DrainControl(wiring.Component):
         m.d.sync += [
             self.valid.eq(valid), self.part.eq(now.count),
             self.select.eq(Cat(now.count, now.j[:bits_for(w.slots - 1) - slot_bits])),
-            self.masked.eq(self._outside(now)), self.first.eq(now.first), self.last.eq(now.last),
+            self.masked.eq(outside(config, now.count, now.rows, now.columns)),
+            self.first.eq(now.first), self.last.eq(now.last),
             self.ends.eq(now.ends), self.layer_ends.eq(now.layer_ends),
         ]
         return m
-
-    def _outside(self, now):
-        """For each lane of the vector: whether its cell's pixel is beyond the map."""
-        config = self._config
-        slots = []
-        for s in range(config.drain_cycles):
-            cells = [divmod((s * config.drain_width + n) % config.image_lanes, config.grid_columns)
-                     for n in range(config.drain_width)]
-            slots.append(Cat((i >= now.rows) | (j >= now.columns) for i, j in cells))
-        return Array(slots)[now.count]

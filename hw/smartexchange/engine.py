@@ -35,10 +35,7 @@ class SmartExchangeEngine(ArrayEngine):
         m = Module()
         config = self.config
         sequencer = m.submodules.sequencer = Sequencer(config, DESCRIPTOR)
-        loader = m.submodules.loader = ProgramLoader(MAGIC, config.fingerprint, {
-            "table": (config.table_depth, config.table_width),
-            "items": (config.item_depth // 2, 32),
-            "basis": (config.basis_depth, config.basis_width)})
+        loader = m.submodules.loader = self._loader()
         lists = m.submodules.lists = ListReader(config)
         combine = m.submodules.combine = CombineControl(config)
         control = m.submodules.control = DrainControl(config)
@@ -63,6 +60,13 @@ class SmartExchangeEngine(ArrayEngine):
         self._tell(m, units, mine, strobes, fields)
         self._output(m, destinations, units)
         return m
+
+    def _loader(self):
+        config = self.config
+        return ProgramLoader(MAGIC, config.fingerprint, {
+            "table": (config.table_depth, config.table_width),
+            "items": (config.item_depth // 2, 32),
+            "basis": (config.basis_depth, config.basis_width)})
 
     def _memories(self, m, sequencer, loader, lists, control, fields):
         """Table, items and basis, and who reads and writes them."""
@@ -109,6 +113,12 @@ class SmartExchangeEngine(ArrayEngine):
             "select", "flip", "coefficient", "read_sum", "restart", "write_sum", "write_finished")]
         m.d.comb += [
             fields.read_finished.eq(control.read_finished), fields.part.eq(control.part),
+        ]
+        self._drain(m, sequencer, control, flags, strobes, fields)
+
+    def _drain(self, m, sequencer, control, flags, strobes, fields):
+        """What scalers and pool need, step by step."""
+        m.d.comb += [
             fields.low.eq(sequencer.descriptor.low), fields.high.eq(sequencer.descriptor.high),
             fields.masked.eq(flags.packing.masked), strobes.pool.eq(flags.pool),
             fields.pool_slot.eq(flags.pool_slot), fields.first.eq(flags.pool_first),

@@ -7,8 +7,9 @@ from amaranth.utils import bits_for
 from ...golden.smartexchange.config import FINISHED, LENGTH_BITS, OFFSET_BITS
 from ..common.layouts import ArrayWidths, descriptor_layout, operation_layout
 
-__all__ = ["DESCRIPTOR", "ITEM", "MIN_SHIFT", "Widths", "basis_layout", "list_layout",
-           "head_layout", "item_layout", "unit_strobes", "unit_fields", "LIFT_BITS", "COEFFICIENT_BITS"]
+__all__ = ["DESCRIPTOR", "ITEM", "MIN_SHIFT", "RESULT_STROBES", "Widths", "basis_layout", "list_layout",
+           "head_layout", "item_layout", "result_fields", "unit_strobes", "unit_fields", "LIFT_BITS",
+           "COEFFICIENT_BITS"]
 
 MIN_SHIFT = 15
 """Shift of a scale entry whose field is 0."""
@@ -82,16 +83,35 @@ def item_layout(config):
         "row": Widths(config).row, "negative": 1, "shift": 1, "last": 1, "head": head_layout(config)})
 
 
+RESULT_STROBES = {
+    "pool": 1,                  # a packed vector goes to the pool
+    "push": 1,                  # a vector reaches the output queue
+    "write": 1,                 # .. the row that is filled
+    "fill": 1, "drain": 1, "clear": 1,      # `RowBuffer`'s
+    "operation": 1,
+}
+"""What makes the parts behind sums do something: one cycle each."""
+
+
+def result_fields(config, slots):
+    """What goes with these; ``slots``: of `MaxPool`."""
+    return {
+        # a sum's scale, the scaled vector, the pool's vector
+        "scale": unsigned(config.table_width), "low": signed(16), "high": signed(16),
+        "masked": unsigned(config.drain_width), "pool_slot": range(slots), "first": 1,
+        # one cycle before the destination: a beat of the input stream, and whether it is what counts
+        "loading": 1, "beat": unsigned(config.activation_width * config.drain_width),
+        # at the destination
+        "slot": range(config.drain_cycles), "layer_ends": 1, "operation": operation_layout(config),
+    }
+
+
 def unit_strobes(config):
     """What makes an `ArrayUnit` do something: one cycle each."""
     return data.StructLayout({
         "item": 1,                  # a term is here
         "combine": 1, "finish": 1,  # a vector of sums is kept; it is complete
-        "pool": 1,                  # a packed vector goes to the pool
-        "push": 1,                  # a vector reaches the output queue
-        "write": 1,                 # .. the row that is filled
-        "fill": 1, "drain": 1, "clear": 1,      # `RowBuffer`'s
-        "operation": 1,
+        **RESULT_STROBES,
     })
 
 
@@ -104,12 +124,7 @@ def unit_fields(config):
         # step by step of the combination, each in its cycle: see `Combiner`
         "select": unsigned(config.combine_cycles), "flip": 1, "coefficient": signed(COEFFICIENT_BITS),
         "read_sum": w.sum, "restart": 1, "write_sum": w.sum, "write_finished": w.finished,
-        # results: complete sums, their scale, the scaled vector, the pool's vector
-        "read_finished": w.finished, "part": w.part, "scale": unsigned(config.table_width),
-        "low": signed(16), "high": signed(16), "masked": unsigned(config.drain_width),
-        "pool_slot": range(w.slots), "first": 1,
-        # one cycle before the destination: a beat of the input stream, and whether it is what counts
-        "loading": 1, "beat": unsigned(config.activation_width * config.drain_width),
-        # at the destination
-        "slot": range(config.drain_cycles), "layer_ends": 1, "operation": operation_layout(config),
+        # complete sums
+        "read_finished": w.finished, "part": w.part,
+        **result_fields(config, w.slots),
     })

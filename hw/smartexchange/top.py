@@ -15,14 +15,16 @@ class SmartExchangeTop(EngineTop):
     ----------
     config : SmartExchangeConfig
     engine : component
-        What stands behind the buses; ``SmartExchangeEngine(config)`` unless given.
+        What stands behind the buses; unless given, ``RebuildMachine(config)`` where the configuration says
+        `rebuild`, else ``SmartExchangeEngine(config)``.
     """
 
     def __init__(self, config, *, engine=None):
         if engine is None:
             # Only here, so that the buses can be tested with any engine.
             from .engine import SmartExchangeEngine
-            engine = SmartExchangeEngine(config)
+            from .rebuild_control import RebuildMachine
+            engine = (RebuildMachine if config.rebuild else SmartExchangeEngine)(config)
         super().__init__(config, engine, MAGIC, (config.item_depth, config.basis_depth))
 
 

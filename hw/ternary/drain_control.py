@@ -1,10 +1,11 @@
 """Decides when dot products may end, and which of their results leave the column array when."""
 
-from amaranth import Array, Cat, Module, Mux, Signal, signed
+from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from ..common.drain_flags import outside
 from ..common.layouts import Destination, Kind
 from ..common.nest import Nest
 from .layouts import DESCRIPTOR, Widths
@@ -158,22 +159,11 @@ class DrainControl(wiring.Component):
             self.select.eq(Mux(dense, count >> lane_bits, count)),
             self.lane.eq(count[:lane_bits] if lane_bits else 0),
             self.masked.eq(Mux(dense, (count >= active.wanted).replicate(config.drain_width),
-                               self._outside(count, active))),
+                               outside(config, count[:bits_for(config.drain_cycles - 1)], active.rows,
+                                       active.columns) if config.convolution else 0)),
             self.first.eq(active.first), self.last.eq(active.last), self.ends.eq(ends),
             self.layer_ends.eq(ends & active.final),
         ]
-
-    def _outside(self, slot, active):
-        """For each lane of the slot: whether its cell's pixel is beyond the map."""
-        config = self._config
-        if not config.convolution:
-            return 0
-        slots = []
-        for s in range(config.drain_cycles):
-            cells = [divmod((s * config.drain_width + n) % config.image_lanes, config.grid_columns)
-                     for n in range(config.drain_width)]
-            slots.append(Cat((i >= active.rows) | (j >= active.columns) for i, j in cells))
-        return Array(slots)[slot[:bits_for(config.drain_cycles - 1)]]
 
 
 def _round_up(value, unit):

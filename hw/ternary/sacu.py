@@ -5,28 +5,16 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from ..common.bits import encode, lowest
 from ..common.stream import Queue
 from .layouts import chunk_layout, item_layout, planes, word_layout
 
-__all__ = ["Chunker", "Issuer", "SparseAdditionControl", "lowest"]
-
-
-def lowest(bits):
-    """The least significant set bit of ``bits`` alone (0 if none), and ``bits`` without it."""
-    below = [Cat(bits[:n]).any() for n in range(len(bits))]
-    return (Cat(bit & ~lower for bit, lower in zip(bits, below, strict=True)),
-            Cat(bit & lower for bit, lower in zip(bits, below, strict=True)))
+__all__ = ["Chunker", "Issuer", "SparseAdditionControl"]
 
 
 def _single(bits):
     """Whether at most one bit is set."""
     return ~lowest(bits)[1].any()
-
-
-def _encode(onehot):
-    """Number of the only set bit of ``onehot``."""
-    width = bits_for(len(onehot) - 1)
-    return Cat(Cat(onehot[n] for n in range(len(onehot)) if n >> k & 1).any() for k in range(width))
 
 
 class Chunker(wiring.Component):
@@ -93,7 +81,7 @@ class Chunker(wiring.Component):
             Cat(bits.word_select(k, size)[n] & onehot[k] for k in range(len(onehot)))
             for bits in (word[name] for name in planes(self._config)) for n in range(size)]
         picked = Cat(c.any() for c in chosen)
-        number = _encode(onehot) if len(onehot) > 1 else Cat()
+        number = encode(onehot) if len(onehot) > 1 else Cat()
         offset_bits = bits_for(size - 1) if size > 1 else 0
         # in transposed mode a word has scatter_width bits: fewer chunks than a weight word
         in_group = bits_for(self._config.scatter_width - 1) - offset_bits
@@ -125,7 +113,7 @@ class Issuer(wiring.Component):
         m = Module()
         chunk, valid = Signal(chunk_layout(self._config), reset_less=True), Signal()
         onehot, remainder = lowest(chunk.nonzero)
-        number = _encode(onehot)
+        number = encode(onehot)
         final = Signal()  # the chunk's last bit, known one cycle ahead
         rest = Signal(self._config.chunk)
         m.d.comb += [

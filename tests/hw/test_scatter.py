@@ -31,10 +31,10 @@ CONFIGS = {
 class Unit(wiring.Component):
     """What decides and what moves, together."""
 
-    def __init__(self, config):
+    def __init__(self, config, filters=1):
         step = config.scatter_step
-        self.scatter, self.mover = Scatter(config, DESCRIPTOR, step), RowMover(config, step)
-        ours = {name: self.scatter.signature.members[name] for name in ("free", "reserve", "done")}
+        self.scatter, self.mover = Scatter(config, DESCRIPTOR, step, filters), RowMover(config, step)
+        ours = {name: self.scatter.signature.members[name] for name in ("free", "reserve", "done", "size")}
         theirs = {name: self.mover.signature.members[name]
                   for name in ("write", "slot", "values", "write_row", "write_data", "write_groups")}
         super().__init__({**ours, **theirs, "descriptor": In(DESCRIPTOR), "start": In(1), "row_end": In(1)})
@@ -82,22 +82,28 @@ def expected_rows(config, values, block, pads, size, base):
     return rows
 
 
-def run(config, block, pads, size, seed, channels=2, base=3, p=0.7):
-    """Writes a layer's rows to a scatter unit and compares all that it writes to the row memory."""
+def run(config, block, pads, size, seed, channels=2, base=3, p=0.7, filters=1, group_size=1):
+    """Writes a layer's rows to a scatter unit and compares all that it writes to the row memory.
+
+    They come in groups of ``group_size`` filters.
+    """
     rng = random.Random(seed)
     noise = np.random.default_rng(seed)
     values = noise.integers(1, 2 ** config.activation_width, (channels, *block, config.lanes))
     pieces = config.scatter_step                    # an activation is written in so many
     width = config.activation_width // pieces
-    dut, written, done = Unit(config), {}, []
+    dut, written, done = Unit(config, filters), {}, []
+    groups = [values[n:n + group_size] for n in range(0, channels, group_size)]
+    rows = [row for part in groups for row in np.moveaxis(part, 0, 2).reshape(-1, config.lanes)]
     drain, group = config.drain_width, config.scatter_width
 
     async def feed(ctx):
         ctx.set(dut.descriptor, windows(block, pads, size, base, channels))
+        ctx.set(dut.size, group_size)
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
-        for row in values.reshape(-1, config.drain_cycles, drain).tolist():
+        for row in np.reshape(rows, (-1, config.drain_cycles, drain)).tolist():
             while not ctx.get(dut.free):
                 await ctx.tick()
             ctx.set(dut.reserve, 1)
@@ -128,10 +134,9 @@ def run(config, block, pads, size, seed, channels=2, base=3, p=0.7):
                         assert place not in written, f"Row and lane must be written once, not twice, {place}"
                         written[place] = data >> width * k & 2 ** width - 1
 
-    rows = len(values.reshape(-1, config.lanes))
     operations = channels * (size[0] + block[0]) * (size[1] + block[1]) * config.groups
     simulate(dut, feed, background=[watch],
-             timeout=200 + 4 * rows * config.drain_cycles + 4 * operations * pieces)
+             timeout=200 + 4 * len(rows) * config.drain_cycles + 4 * operations * pieces)
     expected = expected_rows(config, values, block, pads, size, base)
     assert written == {(row, n, lane): value >> width * n & 2 ** width - 1
                        for (row, lane), value in expected.items() for n in range(pieces)}
@@ -177,3 +182,10 @@ def test_random_windows(seed):
     pads = tuple(rng.randint(0, 4) for _ in range(2))
     run(config, block, pads, size, seed, channels=rng.randint(1, 3), base=rng.randrange(5),
         p=rng.choice([1, 0.5]))
+
+
+@pytest.mark.parametrize("filters, group_size, channels",
+                         [(2, 2, 5), (4, 4, 4), (4, 2, 3), (4, 1, 3), (8, 8, 3)])
+def test_groups_of_filters(filters, group_size, channels):
+    run(CONFIGS["tiny"], *SHAPES["same 3x3"], seed=channels, channels=channels, filters=filters,
+        group_size=group_size)

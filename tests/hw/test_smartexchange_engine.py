@@ -9,13 +9,10 @@ from shiftwork.golden.common.program import ErrorCode
 from shiftwork.golden.smartexchange import timing
 from shiftwork.golden.smartexchange.encode import EncodeError, encode
 from shiftwork.golden.smartexchange.interpreter import Machine
-from shiftwork.golden.smartexchange.program import MAGIC
 from shiftwork.hw.common.drain import Drain
 from shiftwork.hw.smartexchange.combine_control import CombineControl
 from shiftwork.hw.smartexchange.engine import SmartExchangeEngine
 from shiftwork.hw.smartexchange.list_reader import ListReader
-from shiftwork.hw.smartexchange.top import emit
-from shiftwork.sim.compiled import CompiledSimulator
 
 from ..golden.smartexchange_networks import CONFIGS, random_input, random_network
 from .test_engine import Bench
@@ -56,24 +53,14 @@ class Case:
         return True
 
 
-@pytest.fixture(scope="session")
-def simulator(tmp_path_factory):
-    """Compiled simulators, by configuration."""
-    made = {}
-
-    def make(config):
-        if config not in made:
-            made[config] = CompiledSimulator(
-                emit(config), tmp_path_factory.mktemp("compiled"), "shiftwork_smartexchange", magic=MAGIC)
-        return made[config]
-
-    return make
-
-
 @pytest.mark.parametrize("name", ["tiny", "one column"])
 def test_networks(name, simulator):
     """Two batches without stalls, values and cycles; and with many, values."""
-    config = CONFIGS[name]
+    check_networks(CONFIGS[name], simulator)
+
+
+def check_networks(config, simulator):
+    """All KINDS of networks."""
     compiled = simulator(config)
     for seed, kinds in enumerate(KINDS):
         case = Case(config, kinds, seed)
