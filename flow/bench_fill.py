@@ -12,8 +12,8 @@ from .bench_tools import simulated, synthesis, used
 
 __all__ = ["ENTRIES"]
 
-FULL = TernaryConfig(arrays=10, grid_rows=8, grid_columns=8, weight_depth=1024, transposed=False, acc_width=16,
-                     scatter_width=8, row_slots=2)
+FULL = TernaryConfig(arrays=10, grid_rows=8, grid_columns=8, weight_depth=1024, transposed=False,
+                     acc_width=16, scatter_width=8, row_slots=2)
 """640 lanes, an array's 64 for one image: each for 2 x 2 positions of 16 x 16. Its sums need 16 bits."""
 
 SHAPE = (32, 16, 16)  #: of an image; a lane's window, 4 x 4 pixels, fills its 512 rows
