@@ -1,6 +1,9 @@
 """Walks the loops of a layer and fetches the basis words of its lists."""
 
-from amaranth import Module, Signal
+from functools import reduce
+from operator import or_
+
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -66,10 +69,10 @@ class ListWalk(wiring.Component):
         bases = [Signal(w.row, name=f"base_{name}") for name in names]
         valid, last, begins, again, is_first = Signal(), Signal(), Signal(), Signal(), Signal()
         base = Signal(w.row)
-        m.d.comb += base.eq(d.index_base)
-        for k, name in enumerate(names):
-            with m.If(moved[k]):
-                m.d.comb += base.eq(bases[k] + d[f"index_{name}_stride"])
+        # at most one of them: no priority, for a short way
+        starts = [(initial, d.index_base), *((moved[k], (bases[k] + d[f"index_{name}_stride"])[:w.row])
+                                             for k, name in enumerate(names))]
+        m.d.comb += base.eq(reduce(or_, (Mux(this, start, 0) for this, start in starts)))
         out = Signal.like(self.o.p, reset_less=True)
         with m.If(self.advance):
             m.d.sync += [valid.eq(walking), last.eq(loops.at_end5), is_first.eq(first)]
