@@ -75,7 +75,8 @@ class MaxPool(wiring.Component):
         m.d.sync += [valid.eq(self.i.valid), now.eq(self.i.p)]
         m.d.comb += read.addr.eq(self.i.p.slot)
 
-        y, before = Signal.like(now.x), read.data
+        y = Signal.like(now.x)
+        before = read.data
         if self.registered:
             before, valid, now = self._late(m, y, before, valid, now)
         for d in range(self.drain_width):
