@@ -39,4 +39,5 @@ def test_predicted_latencies_are_the_hardwares():
     assert (t.PAIRS, t.CLEARED) == (PAIRS, CLEARED)
     assert (t.SELECTED, t.REBUILT) == (LineControl.selected, LineControl.rebuilt)
     assert (t.TREE, t.FREE) == (RebuildDrain.tree, RebuildDrain.free_after)
-    assert t.DRAIN_LATENCY == 2 + 1 + Drain.latency + 1
+    config = REBUILD["1 x 1"]
+    assert t.DRAIN_LATENCY == 2 + 1 + Drain(config, config.sum_width, 4).latency + 1
