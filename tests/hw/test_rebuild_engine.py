@@ -14,7 +14,7 @@ from shiftwork.hw.smartexchange.rebuild_lists import RebuildLists
 from shiftwork.hw.smartexchange.rebuild_selector import IndexSelector
 
 from ..golden.smartexchange_networks import CONFIGS
-from .test_smartexchange_engine import check_networks
+from .test_smartexchange_engine import check_networks, check_resets
 
 DEPTHS = dict(row_depth=512, item_depth=4096, table_depth=512, basis_depth=512, rebuild=True)
 REBUILD = {
@@ -29,6 +29,14 @@ REBUILD = {
 def test_networks(name, simulator):
     """Two batches without stalls, values and cycles; and with many, values."""
     check_networks(REBUILD[name], simulator)
+
+
+def test_reset():
+    """Amid the program, the input, and in any cycle of the run, in lists, rows and drains."""
+    config = dataclasses.replace(
+        REBUILD["2 x 2"], lanes=4, grid_columns=1, scatter_width=4, combine_width=2, row_depth=128,
+        item_depth=512, table_depth=128, basis_depth=64, filter_bases=4)
+    check_resets(config, ("conv",), 5, cycles=400)
 
 
 def test_predicted_latencies_are_the_hardwares():

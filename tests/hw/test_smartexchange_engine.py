@@ -13,6 +13,7 @@ from shiftwork.hw.common.drain import Drain
 from shiftwork.hw.smartexchange.combine_control import CombineControl
 from shiftwork.hw.smartexchange.engine import SmartExchangeEngine
 from shiftwork.hw.smartexchange.list_reader import ListReader
+from shiftwork.hw.smartexchange.rebuild_control import RebuildMachine
 
 from ..golden.smartexchange_networks import CONFIGS, random_input, random_network
 from .test_engine import Bench
@@ -74,7 +75,7 @@ def check_networks(config, simulator):
 
 
 def bench_of(config, p=1.0):
-    return Bench(config, p, SmartExchangeEngine)
+    return Bench(config, p, RebuildMachine if config.rebuild else SmartExchangeEngine)
 
 
 @pytest.mark.parametrize("seed, name, kinds", [
@@ -125,8 +126,11 @@ def test_wrong_inputs(p):
 @pytest.mark.parametrize("seed, name", [(5, "tiny"), (6, "arrays")])
 def test_reset(seed, name):
     """Amid the program, the input, and in any cycle of the run; the next batch is as good as any."""
-    config = CONFIGS[name]
-    case, bench = Case(config, ("conv",), seed, cycles=500), bench_of(config)
+    check_resets(CONFIGS[name], ("conv",), seed)
+
+
+def check_resets(config, kinds, seed, cycles=500):
+    case, bench = Case(config, kinds, seed, cycles=cycles), bench_of(config)
     rng = np.random.default_rng(seed)
 
     async def run(ctx):
