@@ -94,11 +94,12 @@ def _netlist(verilog, target, build_dir, progress, out_of_context):
 
 
 def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, progress=None):
-    """The bitstream of a ternary engine on a board; a Result with ``bitstream``, the path of the file.
+    """The bitstream of an engine on a board; a Result with ``bitstream``, the path of the file.
 
     Parameters
     ----------
-    config : TernaryConfig
+    config : ArrayConfig
+        Of the engine.
     board : str
         A name in ``boards.tops.BOARDS``.
     build_dir : Path
@@ -107,7 +108,7 @@ def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, 
     seed : int
         Of placement.
     engine : function of config, optional
-        Makes another engine than TernaryEngine.
+        Makes the engine, an ArrayEngine; a TernaryEngine without it.
     progress : function of str, optional
         Told each step.
 

@@ -1,4 +1,4 @@
-"""What goes on a board: a ternary engine behind a host link, clocked as fast as the board's part allows."""
+"""What goes on a board: an engine behind a host link, clocked as fast as the board's part allows."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,7 +68,7 @@ def clock_settings(board, frequency):
 
 
 class BoardCore(wiring.Component):
-    """A ternary engine behind a serial line: all of a board's design but its pins and its clock.
+    """An engine behind a serial line: all of a board's design but its pins and its clock.
 
     Members: ``rx``: In(1), ``tx``: Out(1), ``busy``, ``error``: Out(1).
     """
@@ -106,14 +106,15 @@ class BoardCore(wiring.Component):
 
 
 class BoardTop(wiring.Component):
-    """A ternary engine on a board.
+    """An engine on a board.
 
     The serial line goes to the board's USB connector. The first LED is on while the engine is busy, the
     second while it has an error.
 
     Parameters
     ----------
-    config : TernaryConfig
+    config : ArrayConfig
+        Of the engine.
     board : str
         A name in ``BOARDS``.
     frequency : float, optional
@@ -121,7 +122,7 @@ class BoardTop(wiring.Component):
     baud : int
         Bits a second of the serial line.
     engine : function of config, optional
-        Makes the engine; a TernaryEngine without it.
+        Makes the engine, an ArrayEngine; a TernaryEngine without it.
 
     Raises ValueError for an unknown board, a clock that the PLL cannot make, or a baud rate that the clock
     does not divide into to within 2 %.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .engines import ENGINES, engine
+from .engines import DEFAULT_ENGINE, ENGINES, engine
 from .errors import EXPECTED_EXIT, reported
 from .help import WithKeys, examples
 
@@ -40,17 +40,40 @@ def _configured(name, preset, settings):
 
 @app.command(
     help="Trains, compresses, encodes, verifies, places and routes a network, and writes a report.\n\n"
-    + examples("shiftwork demo", "shiftwork demo digits --quick", "shiftwork demo -o /tmp/digits")
+    "It is the same road for each engine: a float network is trained and then retrained with weights as the "
+    "engine has them, its Verilog runs 500 held-out images with the golden model beside it, and each board "
+    "that the engine fits gets a bitstream.\n\n"
+    + examples(
+        "shiftwork demo",
+        "shiftwork demo digits --engine smartexchange",
+        "shiftwork demo digits --quick",
+        "shiftwork demo -o /tmp/digits",
+    )
 )
 def demo(
     name: Annotated[str, typer.Argument(help="The demo: digits.", metavar="NAME")] = "digits",
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write.", metavar="DIR")] = None,
+    engine_name: Annotated[
+        str, typer.Option("--engine", help=f"The engine: {', '.join(ENGINES)}.", metavar="E")
+    ] = DEFAULT_ENGINE,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Where to write; without it build/NAME, or build/NAME-E of another engine than "
+            f"{DEFAULT_ENGINE}.",
+            metavar="DIR",
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="One seed, no synthesis and no bitstreams.")] = False,
 ):
     from .demo import DEMOS
     from .errors import choose
 
-    raise typer.Exit(choose("Demo", name, DEMOS)(output or Path("build") / name, quick))
+    run = choose("Demo", name, DEMOS)
+    choose("Engine", engine_name, ENGINES)
+    folder = name if engine_name == DEFAULT_ENGINE else f"{name}-{engine_name}"
+    raise typer.Exit(run(output or Path("build") / folder, engine_name, quick))
 
 
 @app.command(
@@ -89,7 +112,7 @@ def build(
     output: Annotated[Path, _OUT],
     name: Annotated[
         str, typer.Option("--engine", help=f"The engine: {', '.join(ENGINES)}.", metavar="E")
-    ] = "ternary",
+    ] = DEFAULT_ENGINE,
     preset: Annotated[str, _PRESET] = None,
     settings: Annotated[list[str], _SET] = None,
     calibrate: Annotated[

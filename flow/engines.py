@@ -3,6 +3,7 @@
 An engine is a module with
 
     TITLE, TOP, PROGRAM_FILES  a line about it, the name of its Verilog module, the files of its program
+    WORDS                      `Words`: how a report speaks of it
     PRESETS, DEFAULT           configs by name, and the name of the one taken without --preset
     REGISTERS                  rows (address, name, access, meaning)
     verilog(config)            the RTL as text
@@ -17,6 +18,8 @@ An engine is a module with
     golden(program, x)         `Results` by the golden model
     simulate(program, x, ...)  `Results` by the compiled RTL
     verify(folder, ...)        the cocotb bench on the emitted Verilog
+    layer_cycles(program, x), memory_use(program)   rows for the report
+    train_digits(seed, progress)   a network of the demo: `recipes.Trained`, or what has the same names
 
 so that another engine is an entry here and a module beside.
 """
@@ -28,9 +31,11 @@ import numpy as np
 
 from .errors import choose
 
-__all__ = ["ENGINES", "Results", "engine"]
+__all__ = ["DEFAULT_ENGINE", "ENGINES", "Results", "Words", "engine"]
 
 ENGINES = {"smartexchange": "shiftwork.flow.smartexchange", "ternary": "shiftwork.flow.ternary"}
+DEFAULT_ENGINE = "ternary"
+"""The engine that is taken where none is named."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +46,18 @@ class Results:
     load_cycles: np.ndarray  #: int64 (batches,): reading the input
     run_cycles: np.ndarray  #: int64 (batches,): all layers
     rate: float | None = None  #: cycles simulated per second
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """How a report speaks of an engine; sentences are whole ones."""
+
+    name: str  #: behind "a", and of a network with its weights
+    weights: str  #: what its weights are, behind "became"
+    zeros: str  #: what a zero saves, a sentence
+    zero: str  #: what may be zero, in the plural
+    dense: str  #: the engine that cycles are compared with, behind "an engine"
+    ideal: str  #: the cycles that are the least, a sentence
 
 
 def engine(name):

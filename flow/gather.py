@@ -3,6 +3,7 @@ manifest.
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,8 @@ def results_of(path):
     ]
     parameters = [[name, value, ""] for name, value in manifest["config"].items()]
     return {
-        "title": f"A {manifest['engine']} engine",
+        "title": f"A {module.WORDS.name} engine",
+        "words": asdict(module.WORDS),
         "lead": module.TITLE[0].upper() + module.TITLE[1:] + ".",
         "engines": engines,
         "numbers": checked + parameters,

@@ -66,14 +66,11 @@ def _rows(axes, names):
     axes.set_ylim(len(names) - 0.4, -0.6)
 
 
-def accuracy(results):
-    """Accuracy of each seed, and the mean, of float, ternary and hardware: {"seeds", "float", "ternary",
-    "hardware"}.
-    """
+def accuracy(networks):
+    """Accuracy of each seed, and the mean, of each network: {its name: [accuracy of a seed]}."""
     axes, finish = figure(1.9, "accuracy")
-    kinds = [kind for kind in ("float", "ternary", "hardware") if kind in results]
-    for row, kind in enumerate(kinds):
-        values = 100 * np.array(results[kind])
+    for row, (name, accuracies) in enumerate(networks.items()):
+        values = 100 * np.array(accuracies)
         axes.plot(
             values,
             np.full(len(values), row),
@@ -82,21 +79,21 @@ def accuracy(results):
             ms=8,
             mec="none",
             alpha=0.55,
-            color=OURS if kind == "hardware" else FAINT,
+            color=OURS if name == "hardware" else FAINT,
         )
         mean = values.mean()
         axes.plot([mean, mean], [row - 0.28, row + 0.28], color=INK, lw=1.6)
         axes.annotate(f"{mean:.2f} %", (mean, row - 0.3), ha="center", va="bottom", fontsize=9)
-    _rows(axes, kinds)
-    low = min(100 * min(results[kind]) for kind in kinds)
+    _rows(axes, list(networks))
+    low = 100 * min(map(min, networks.values()))
     axes.set_xlim(min(96, np.floor(low - 0.5)), 100)
-    axes.set_ylim(len(kinds) - 0.5, -0.8)
+    axes.set_ylim(len(networks) - 0.5, -0.8)
     axes.set_xlabel("held-out accuracy, percent: a dot a seed, a line the mean")
     return finish()
 
 
-def zero_shares(layers):
-    """Share of zero weights of each layer: rows with "name", "zero_share" and "weights"."""
+def zero_shares(layers, what="weights"):
+    """Share of zeros of each layer: rows with "name", "zero_share" and ``what``, the number of all."""
     axes, finish = figure(0.8 + 0.38 * len(layers), "zeros")
     shares = [100 * layer["zero_share"] for layer in layers]
     rows = range(len(layers))
@@ -105,7 +102,7 @@ def zero_shares(layers):
     for row, (share, layer) in enumerate(zip(shares, layers, strict=True)):
         inside = share > 25
         axes.annotate(
-            f"{share:.1f} % of {layer['weights']:,}",
+            f"{share:.1f} % of {layer[what]:,}",
             (share, row),
             va="center",
             fontsize=9,
@@ -116,7 +113,7 @@ def zero_shares(layers):
         )
     _rows(axes, [layer["name"] for layer in layers])
     axes.set_xlim(0, 100)
-    axes.set_xlabel("weights that are zero, percent")
+    axes.set_xlabel(f"{what} that are zero, percent")
     return finish()
 
 

@@ -13,6 +13,9 @@ from .datasets import digits, mnist10k
 
 __all__ = ["Trained", "convolutional", "train_digits", "train_mnist", "train_mnist_sparse"]
 
+WEIGHT_BITS = 2
+"""Bits of a stored ternary weight: whether it is zero, and its sign."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -20,9 +23,14 @@ class Trained:
 
     network: Network
     accuracy: float
-    ternary: Network
-    ternary_accuracy: float
+    compressed: Network
+    compressed_accuracy: float
     integer: TernaryNetwork
+
+    @property
+    def rate(self):
+        """Bits of the float network's weights, 32 each, by those that the engine stores of a weight."""
+        return 32 / WEIGHT_BITS
 
 
 def convolutional(shape, filters, outputs, pooled, seed, hidden=()):

@@ -1,12 +1,12 @@
 """The report: a dict of results to one HTML page that needs nothing beside itself.
 
-    {"title", "lead", "figures": [[name, value]], "accuracy": {"seeds", "float", "ternary", "hardware"},
-     "images": [{"pixels", "label", "said"}],
+    {"title", "words", "lead", "figures": [[name, value]],
+     "accuracy": {"seeds", "float", "compressed", "hardware"}, "images": [{"pixels", "label", "said"}],
      "engines": [{"name", "summary", "layers": [...], "memory": [...], "resources": [...], "fmax_mhz",
                   "clock_mhz", "numbers": [[name, value, unit]]}],
      "numbers": [[name, value, unit]], "versions": {}}
 
-Every part but the title may be missing; its section then is too.
+Every part but the title and the words (`engines.Words` as a dict) may be missing; its section then is too.
 """
 
 from html import escape
@@ -16,7 +16,15 @@ import numpy as np
 from . import plots
 from .report_style import STYLE
 
-__all__ = ["render"]
+__all__ = ["render", "accuracies"]
+
+
+def accuracies(results):
+    """Accuracies of all seeds by the network's name: float, compressed (by the engine's name), hardware."""
+    found = results["accuracy"]
+    names = {"float": "float", "compressed": results["words"]["name"], "hardware": "hardware"}
+    return {name: found[kind] for kind, name in names.items() if kind in found}
+
 
 def _text(value):
     if isinstance(value, bool):
@@ -50,17 +58,17 @@ def _table(head, rows):
 
 
 def _accuracy(results):
-    kinds = [kind for kind in ("float", "ternary", "hardware") if kind in results]
+    networks = accuracies(results)
     rows = [
-        [f"seed {seed}", *(100 * results[kind][n] for kind in kinds)]
-        for n, seed in enumerate(results["seeds"])
+        [f"seed {seed}", *(100 * values[n] for values in networks.values())]
+        for n, seed in enumerate(results["accuracy"]["seeds"])
     ]
-    rows.append(["mean", *(100 * float(np.mean(results[kind])) for kind in kinds)])
+    rows.append(["mean", *(100 * float(np.mean(values)) for values in networks.values())])
     return [
         "<h2>Accuracy</h2><p>Of held-out images: the float network, the same after all its weights became "
-        "-1, 0 or 1 times a number, and what the RTL answered.</p>",
-        plots.accuracy(results),
-        _table(["percent", *kinds], rows),
+        f"{escape(results['words']['weights'])}, and what the RTL answered.</p>",
+        plots.accuracy(networks),
+        _table(["percent", *networks], rows),
     ]
 
 
@@ -81,7 +89,7 @@ def _images(images):
     ]
 
 
-def _layers(engine):
+def _layers(engine, words):
     layers = engine["layers"]
     dense, ours = sum(row["dense"] for row in layers), sum(row["cycles"] for row in layers)
     rows = [
@@ -98,20 +106,19 @@ def _layers(engine):
     ]
     return [
         "<h3>Cycles of each layer</h3>",
-        f"<p>{ours:,} cycles a batch; an engine that adds zeros, too, with as many lanes and as wide a "
-        f"drain, would take at least {dense:,}, {dense / ours:.2f} times as many. The ideal is every "
-        "non-zero addition spread over all lanes without a gap.</p>",
+        f"<p>{ours:,} cycles a batch; an engine {escape(words['dense'])} would take at least {dense:,}, "
+        f"{dense / ours:.2f} times as many. {escape(words['ideal'])}</p>",
         plots.cycles(layers, engine["name"]),
         _table(["layer", "kind", "weights", "zeros, %", "dense", "this engine", "ideal"], rows),
     ]
 
 
-def _engine(engine):
+def _engine(engine, words):
     salt, parts = engine["name"], [f"<h2>{escape(engine['name'])}</h2>"]
     if "summary" in engine:
         parts.append(f"<p>{escape(engine['summary'])}</p>")
     if engine.get("layers"):
-        parts += _layers(engine)
+        parts += _layers(engine, words)
     if engine.get("resources"):
         parts += [
             "<h3>Resources, against what the device has</h3>",
@@ -141,7 +148,7 @@ def _engine(engine):
 
 def render(results):
     """The page as HTML text; see the head of this file for ``results``."""
-    body = [f"<h1>{escape(results['title'])}</h1>"]
+    words, body = results["words"], [f"<h1>{escape(results['title'])}</h1>"]
     if "lead" in results:
         body.append(f'<p class="lead">{escape(results["lead"])}</p>')
     if results.get("figures"):
@@ -154,18 +161,17 @@ def render(results):
             + "</div>"
         )
     if results.get("accuracy"):
-        body += _accuracy(results["accuracy"])
+        body += _accuracy(results)
     first = next((engine for engine in results.get("engines", []) if engine.get("layers")), None)
     if first:
         body += [
-            "<h2>Zeros</h2><p>Every non-zero weight costs one addition in each lane; a zero costs nothing."
-            "</p>",
-            plots.zero_shares(first["layers"]),
+            f"<h2>Zeros</h2><p>{escape(words['zeros'])}</p>",
+            plots.zero_shares(first["layers"], words["zero"]),
         ]
     if results.get("images"):
         body += _images(results["images"])
     for engine in results.get("engines", []):
-        body += _engine(engine)
+        body += _engine(engine, words)
     if results.get("numbers"):
         body += ["<h2>All numbers</h2>", _table(["", "value", "unit"], results["numbers"])]
     if results.get("versions"):

@@ -11,11 +11,13 @@ from shiftwork.golden.smartexchange.timing import predict
 
 from . import array_engine
 from .array_engine import PROGRAM_FILES, ArrayEngine, input_range, registers
+from .engines import Words
 from .smartexchange_figures import layer_cycles, memory_use
 from .smartexchange_selftest import selftest
 
 __all__ = [
     "TITLE",
+    "WORDS",
     "TOP",
     "PRESETS",
     "DEFAULT",
@@ -38,9 +40,20 @@ __all__ = [
     "verify",
     "layer_cycles",
     "memory_use",
+    "train_digits",
 ]
 
 TITLE = "weights of sparse powers of two times a small basis, one addition for each coefficient but zeros"
+WORDS = Words(
+    name="SmartExchange",
+    weights="sparse powers of two times a small basis",
+    zeros="Every non-zero coefficient of a layer costs one shift and addition in each lane for a column of "
+    "pixels, which serves all weights of a kernel's row; a zero costs nothing.",
+    zero="coefficients",
+    dense="that multiplies by each weight, zeros too, in as many lanes",
+    ideal="The ideal is the shifts and additions of the coefficients alone, without those that bridge a gap "
+    "between exponents, and with the basis combined in no time.",
+)
 TOP = "shiftwork_smartexchange"
 DEFAULT = "default"
 REGISTERS = registers(Program, ("row_depth", "item_depth", "table_depth", "basis_depth"))
@@ -81,3 +94,10 @@ def compress(network, x):
 def describe(integer, program):
     """Shapes, scales and layers of a network, and what it takes of the memories."""
     return array_engine.describe(program, memory_use(program))
+
+
+def train_digits(seed, progress=None):
+    """The trained network of the demo; see `recipes_smartexchange`."""
+    from .recipes_smartexchange import train_digits
+
+    return train_digits(seed, progress)

@@ -28,6 +28,7 @@ def layer_cycles(program, x):
                 "name": about["name"],
                 "kind": about["kind"],
                 "weights": about["weights"],
+                "coefficients": about["coefficients"],
                 "zero_share": 1 - about["non_zeros"] / about["coefficients"],
                 "cycles": int(cycles),
                 "work": counted.adds,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .progress import console
+from .report import accuracies
 
 __all__ = ["summary"]
 
@@ -46,10 +47,9 @@ def summary(results, output, seconds):
         table.add_row(
             "clock reached", *(f"{one['fmax_mhz']:.2f} MHz" if "fmax_mhz" in one else "" for one in engines)
         )
-    mean = {kind: 100 * np.mean(results["accuracy"][kind]) for kind in ("float", "ternary", "hardware")}
     console.print(table)
     print(
         f"held-out accuracy, mean of {len(results['accuracy']['seeds'])}: "
-        + ", ".join(f"{kind} {value:.2f} %" for kind, value in mean.items())
+        + ", ".join(f"{name} {100 * np.mean(values):.2f} %" for name, values in accuracies(results).items())
     )
     print(f"{output / 'report.html'}   ({seconds:.0f} s)")

@@ -11,11 +11,13 @@ from shiftwork.golden.ternary.timing import predict
 
 from . import array_engine
 from .array_engine import PROGRAM_FILES, ArrayEngine, input_range, registers
+from .engines import Words
 from .ternary_figures import layer_cycles, memory_use
 from .ternary_selftest import selftest
 
 __all__ = [
     "TITLE",
+    "WORDS",
     "TOP",
     "PRESETS",
     "DEFAULT",
@@ -38,9 +40,18 @@ __all__ = [
     "verify",
     "layer_cycles",
     "memory_use",
+    "train_digits",
 ]
 
 TITLE = "ternary weights, one addition for each that is not zero"
+WORDS = Words(
+    name="ternary",
+    weights="-1, 0 or 1 times a number",
+    zeros="Every non-zero weight costs one addition in each lane; a zero costs nothing.",
+    zero="weights",
+    dense="that adds zeros, too, with as many lanes and as wide a drain",
+    ideal="The ideal is every non-zero addition spread over all lanes without a gap.",
+)
 TOP = "shiftwork_ternary"
 DEFAULT = "default"
 REGISTERS = registers(Program, ("row_depth", "weight_depth", "table_depth", "vector_depth"))
@@ -105,3 +116,10 @@ def _is_ternary(filters):
 def describe(integer, program):
     """Shapes, scales and layers of a network, and what it takes of the memories."""
     return array_engine.describe(program, memory_use(program))
+
+
+def train_digits(seed, progress=None):
+    """The trained network of the demo; see `recipes`."""
+    from .recipes import train_digits
+
+    return train_digits(seed, progress)

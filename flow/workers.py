@@ -63,15 +63,15 @@ def _reporting(queue, name, function, arguments):
     return result
 
 
-def train(report, seed):
-    """The trained digits network of one seed."""
-    from .recipes import train_digits
+def train(report, name, seed):
+    """The digits network of one seed, trained for the engine ``name``: float first, and then another half."""
+    from .engines import engine
 
     def progress(stage, epoch, epochs, loss):
-        report("update", epoch + (epochs if stage == "ternary" else 0), 2 * epochs)
+        report("update", epoch + (0 if stage == "float" else epochs), 2 * epochs)
         report("note", f"{stage}, loss {loss:.3f}")
 
-    return train_digits(seed, progress)
+    return engine(name).train_digits(seed, progress)
 
 
 def bitstream(report, name, board):

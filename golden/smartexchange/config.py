@@ -118,6 +118,7 @@ PRESETS = {
                                 combine_width=4, row_depth=256, item_depth=1024, table_depth=128,
                                 basis_depth=128, pool_columns=8),
     "default": SmartExchangeConfig(),
-    "ulx3s-85f": SmartExchangeConfig(row_depth=1024, item_depth=16384, basis_depth=2048),
+    "ulx3s-85f": SmartExchangeConfig(grid_columns=1, combine_width=16, row_depth=1024, item_depth=16384,
+                                     basis_depth=2048),
 }
 """Named configurations."""

@@ -180,6 +180,14 @@ def test_verify_cocotb(root, tmp_path):
         (["bench", "binary"], "Engine must be one of ternary"),
         (["bench", "ternary", "--only", "nothing"], "--only must be part of one of sacu/cycles"),
         (["demo", "faces"], "Demo must be one of digits, not 'faces'"),
+        (
+            ["demo", "digits", "--engine", "binary", "-o", "{tmp}/o"],
+            "Engine must be one of smartexchange, ternary, not 'binary'",
+        ),
+        (
+            ["demo", "digits", "--engine", "smartexchange", "-o", "{root}"],
+            "must be a new folder or one of a demo before",
+        ),
     ],
 )
 def test_refused_in_one_sentence(root, tmp_path, arguments, sentence):
@@ -229,6 +237,11 @@ def test_missing_compiler_is_told(root, tmp_path):
 def test_help_has_examples(command):
     code, out, _ = shiftwork(command, "--help")
     assert code == 0 and f"shiftwork {command}" in out.split("Examples:")[1]
+
+
+def test_help_of_demo_names_the_engines():
+    _, out, _ = shiftwork("demo", "--help")
+    assert "smartexchange, ternary" in out and "shiftwork demo digits --engine smartexchange" in out
 
 
 def test_help_of_generate_lists_the_keys():

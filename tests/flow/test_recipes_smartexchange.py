@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from shiftwork.flow import smartexchange
 from shiftwork.flow.datasets import Dataset
 from shiftwork.flow.recipes import convolutional
-from shiftwork.flow.recipes_smartexchange import Recipe, run, thinned, train_conv, train_dense
+from shiftwork.flow.recipes_smartexchange import Recipe, run, thinned, train_conv, train_dense, train_digits
 from shiftwork.golden.common.admm import AdmmSettings
 from shiftwork.golden.common.channels import count_weights
 from shiftwork.golden.common.trainer import Settings
@@ -78,3 +79,17 @@ def test_recipes_on_small_data(data, train, outputs, rate):
     found = train(0, data=few)
     assert {name: len(factors.scale) for name, factors in found.compressed.factors.items()} == outputs
     assert found.rate > rate
+
+
+def test_the_digits_recipe_on_small_data():
+    rng, seen = np.random.default_rng(0), []
+    small = Dataset("quarters", *quarters(64, rng, 8), *quarters(20, rng, 8))     # one batch an epoch
+    found = train_digits(0, lambda *event: seen.append(event[:3]), data=small)
+    assert seen == [("float", n, 40) for n in range(1, 41)] + [("factors", n, 48) for n in range(1, 49)]
+    shares = {name: factors.zero_share for name, factors in found.compressed.factors.items()}
+    assert shares["conv1"] < 0.2 and shares["conv2"] >= 0.6 - 1e-3 and shares["logits"] >= 0.7 - 1e-3
+    assert found.rate > 10
+    program = smartexchange.encode(found.integer, smartexchange.PRESETS["ulx3s-85f"])
+    said = smartexchange.golden(program, smartexchange.quantize(program, small.test_x)).values
+    wanted = found.compressed.network.forward(small.test_x)
+    assert np.abs(said * found.integer.output_scale - wanted).max() < 0.05 * np.abs(wanted).max()

@@ -2,9 +2,12 @@
 
 import copy
 import re
+from dataclasses import asdict
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
+from shiftwork.flow.engines import ENGINES, engine
 from shiftwork.flow.report import render
 
 from .fakes import results
@@ -91,6 +94,20 @@ def test_engine_without_synthesis():
     for key in ("resources", "fmax_mhz", "clock_mhz"):
         del some["engines"][0][key]
     assert "<h3>Cycles of each layer</h3>" in render(some)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_page_speaks_of_its_engine(name):
+    some, words = results(images=2), engine(name).WORDS
+    some["words"] = asdict(words)
+    for layer in some["engines"][0]["layers"]:
+        layer["coefficients"] = layer["weights"]
+    page = render(some)
+    for text in (words.name, words.weights, words.zeros, words.dense, words.ideal,
+                 f"{words.zero} that are zero, percent"):
+        assert escape(text) in page, text
+    for other in set(ENGINES) - {name}:
+        assert escape(engine(other).WORDS.weights) not in page
 
 
 def test_text_is_escaped():
