@@ -190,7 +190,8 @@ def train_conv(seed=0, progress=None, *, data=None):
 def train_digits(seed=0, progress=None, *, data=None):
     """8x8 digits: Conv 12, Conv 24, pool, Gemm 10 (6,540 weights). Returns Trained.
 
-    60 % zeros in Conv 24, 70 % in Gemm 10; nothing is thinned. ``progress`` as for ``run``; ``data`` is `digits`, or what is given.
+    60 % zeros in Conv 24, 70 % in Gemm 10; nothing is thinned. ``progress`` as for ``run``; ``data`` is
+    digits, or what is given.
     """
     recipe = Recipe(first=Settings(epochs=40, shift=1, seed=seed), options=Options(size=1),
                     zeros={"conv1": 0.0, "conv2": 0.6, "logits": 0.7},

@@ -48,7 +48,7 @@ class Inline:
 
 @pytest.fixture
 def small(monkeypatch):
-    """(name) -> the engine's module, its presets of boards small, its RTL as good as the golden model."""
+    """(name) -> the engine's module, its presets of boards small, its RTL the golden model."""
     whole = datasets.digits()
     few = replace(whole, test_x=whole.test_x[:9], test_y=whole.test_y[:9])
     monkeypatch.setattr(datasets, "digits", lambda: few)
@@ -70,6 +70,7 @@ def small(monkeypatch):
 
         monkeypatch.setattr(module, "train_digits", train)
         monkeypatch.setattr(module, "simulate", simulate)
+        monkeypatch.setattr(module, "verilog", lambda config: f"module {module.TOP};\nendmodule\n")
         return module
     return prepared
 
