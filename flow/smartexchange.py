@@ -50,7 +50,7 @@ WORDS = Words(
     zeros="Every non-zero coefficient of a layer costs one shift and addition in each lane for a column of "
     "pixels, which serves all weights of a kernel's row; a zero costs nothing.",
     zero="coefficients",
-    dense="that multiplies by each weight, zeros too, in as many lanes",
+    dense="of as many lanes that multiplies by each weight and skips no zeros",
     ideal="The ideal is the shifts and additions of the coefficients alone, without those that bridge a gap "
     "between exponents, and with the basis combined in no time.",
 )
