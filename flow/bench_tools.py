@@ -52,7 +52,8 @@ def simulated(bench, name, config, integer, x, engine=ternary, **encoding):
     """
     program = engine.encode(integer, config, **encoding)
     bench.note(f"compiling {name}")
-    found = engine.simulate(program, x, engine.verilog(config), folders.cache(), stage=bench.note)
+    rtl = bench.once(("rtl", config), lambda: engine.verilog(config))
+    found = engine.simulate(program, x, rtl, folders.cache(), stage=bench.note)
     bench.note(f"golden model of {name}")
     expected = engine.golden(program, x)
     parts = ("values", "load_cycles", "run_cycles")
