@@ -126,6 +126,14 @@ def test_rows_of_trained_networks(monkeypatch, tmp_path, wrong):
     assert len(seen) == 1 and "training, seed 2: float, epoch 1 of 2" in told
 
 
+def test_rows_of_a_single_network():
+    images = np.random.default_rng(0).random((12, 1, 8, 8)).astype(np.float32)
+    claim = rows.Claim(train=None, rate=4, lost=1.0, seeds=(2,))
+    found = {row.name: row for row in rows._network_rows("mnist/a", claim, [trained(2, images)], [0.88])}
+    assert "mnist/a/lost-most" not in found and found["mnist/a/lost"].value == pytest.approx(2)
+    assert found["mnist/a/lost"].unit == "points, seed 2" and not found["mnist/a/lost"].ok
+
+
 def test_entries():
     assert {"utilization", "mnist/cnn", "mnist/mlp", "mnist/wide"} <= set(bench_smartexchange.ENTRIES)
     assert rows.simulated is bench_tools.simulated
