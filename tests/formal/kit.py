@@ -88,7 +88,7 @@ def prove(dut, rules, directory, *, depth=8, bounded=False, timeout=900):
 
 
 class Opened(wiring.Component):
-    """A part and, in ``inner``, the signals that its `elaborate` makes, in this order.
+    """A part and, in ``inner``, the signals that its `elaborate` makes (but by `Signal.like`), in this order.
 
     What a part keeps to itself no induction sees, unless an assertion tells of it.
     """
@@ -100,6 +100,7 @@ class Opened(wiring.Component):
             made.append(Signal(*args, src_loc_at=1, **kwargs))
             return made[-1]
 
+        record.like = Signal.like
         with monkeypatch.context() as patch:
             patch.setattr(module, "Signal", record)
             self._module = part.elaborate(None)
