@@ -33,8 +33,8 @@ def check_groups(nodes, what):
     """Raises ValueError where one of ``nodes`` is a depthwise Conv, which ``what`` does not take."""
     for node in nodes:
         if groups(node) > 1:
-            raise ValueError(f"{node.op_type} {node.name!r} attribute group must be 1 for {what}, which takes "
-                             f"no depthwise convolution, not {groups(node)}")
+            raise ValueError(f"{node.op_type} {node.name!r} attribute group must be 1 for {what}, which "
+                             f"takes no depthwise convolution, not {groups(node)}")
 
 
 def weight_matrix(node, arrays):

@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .channels import (
-    channel_widths, check_groups, count_weights, spread, unmarked, weight_array, weight_matrix, weighted)
+    channel_widths,
+    check_groups,
+    count_weights,
+    spread,
+    unmarked,
+    weight_array,
+    weight_matrix,
+    weighted,
+)
 
 __all__ = ["Removal", "Thresholds", "purify", "remove_unused_paths"]
 

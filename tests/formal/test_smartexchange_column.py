@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""A dot product of the column array is the sum of sign * 2**exponent * x over its list, for every list and x."""
+"""A dot product of the column array is the sum of sign * 2**exponent * x over its list, for any list, any x."""
 
 import pytest
 from amaranth.hdl import Array, Assert, Assume, Mux, Signal, signed
@@ -82,7 +82,7 @@ def test_dot_products(tmp_path):
 @pytest.mark.parametrize("old, new", [
     ("double.eq(valid & shift)", "double.eq(shift)"),                   # idle cycles double, too
     ("Cat(fill, turned)", "Cat(0, turned)"),                            # a complement is doubled with a 0
-    ("complemented.eq(0)", "complemented.eq(negative)"),                # a list begins as the one before ended
+    ("complemented.eq(0)", "complemented.eq(negative)"),                # begins as the list before ended
 ], ids=["idle", "fill", "begin"])
 def test_other_columns_are_refuted(tmp_path, old, new):
     dut = mutant(shift_add, old, new).ShiftAddColumn(CONFIG)

@@ -127,7 +127,7 @@ def test_other_encoders_are_refuted(tmp_path, monkeypatch, old, new):
 
 def multiplier_rules(m, dut):
     """Each digit adds its share of the product: acc = acc + digit * weight, in every lane."""
-    width, weight = CONFIG.sum_width, RebuildWidths(CONFIG).weight
+    width = CONFIG.sum_width
     for lane, digit in enumerate(dut.digits):
         shares = [Signal(signed(width), name=f"share_{lane}_{n}") for n in range(2)]
         with m.If(digit.valid):

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The index selector names each row whose coefficients and whose activations are not zero, once and in order."""
+"""The index selector names the rows of which neither coefficients nor activations are all 0, in order, once."""
 
 import pytest
 from amaranth.hdl import Array, Assert, Assume, Cat, Module, Signal
@@ -58,7 +58,7 @@ class Line(wiring.Component):
 
 
 def line_rules(m, dut):
-    """Any coefficients, in any order and some repeated, any flags, any position; ``o`` stalls now and then."""
+    """Any coefficients, in any order and some repeated, any flags, any position; ``o`` may stall twice."""
     cycle, stalls = Signal(range(LAST + 2)), Signal(range(STALLS + 1))
     m.d.sync += [cycle.eq(cycle + (cycle <= LAST)), stalls.eq(stalls + (dut.o.valid & ~dut.o.ready))]
     filling = (cycle != 0) & (cycle < FILL)
@@ -77,7 +77,8 @@ def line_rules(m, dut):
     with m.If(dut.flag_write & dut.flag):
         m.d.sync += flags.bit_select(dut.flag_row, 1).eq(1)
     with m.If(dut.valid & ~seen):
-        m.d.sync += [met.bit_select(dut.offset, 1).eq(1), order[count[:2]].eq(dut.offset), count.eq(count + 1)]
+        m.d.sync += [met.bit_select(dut.offset, 1).eq(1), order[count[:2]].eq(dut.offset),
+                     count.eq(count + 1)]
 
     # tokens to come: of those from ``at`` on in ``order`` with an activation that is not zero
     at, marked, wanted = Signal(range(ROWS + 1)), Signal(), Signal(ROWS)

@@ -63,7 +63,8 @@ def test_a_depthwise_layer_is_one_of_zeros_but_for_its_channels():
 
 
 @pytest.mark.parametrize("change, message", [
-    (dict(group=2), "Conv 'deep' attribute group must be 1, or 3, the channels of its input .depthwise., not 2"),
+    (dict(group=2), "Conv 'deep' attribute group must be 1, or 3, the channels of its input .depthwise., "
+                    "not 2"),
     (dict(group=True), "Conv 'deep' attribute group must be 1, or 3, .*, not True"),
     (dict(group=1), "Conv 'deep' weight 'w' must have shape .x3x.x., not 3x1x3x3"),
 ])
