@@ -3,7 +3,7 @@
 docs/results/<engine>.json (what `shiftwork bench` writes) fills the text between `<!-- table: <engine> -->`
 and `<!-- end -->`; cost models fill it behind `<!-- layers: <name> -->` (layer_tables.py).
 build/digits/results.json (what the demo writes) becomes docs/cycles.svg, an addition in Amaranth's simulator
-docs/engines/ternary-addition.svg.
+docs/engines/ternary-addition.svg, two lists in it docs/engines/smartexchange-lists.svg.
 """
 
 import json
@@ -75,7 +75,8 @@ def main():
     from . import plots, waveforms
 
     fill_pages(".")
-    Path("docs/engines/ternary-addition.svg").write_text(picture(waveforms.addition()))
+    for name, draw in (("ternary-addition", waveforms.addition), ("smartexchange-lists", waveforms.lists)):
+        Path(f"docs/engines/{name}.svg").write_text(picture(draw()))
     results = Path("build/digits/results.json")
     if results.is_file():
         layers = json.loads(results.read_text())["engines"][0]["layers"]

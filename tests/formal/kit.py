@@ -43,6 +43,7 @@ smtbmc yices
 [script]
 read_rtlil top.il
 prep -top top
+{passes}
 [files]
 top.il
 """
@@ -52,10 +53,11 @@ class NotProved(AssertionError):
     """A property was refuted, or could not be proved by induction; the message tells which."""
 
 
-def prove(dut, rules, directory, *, depth=8, bounded=False, timeout=900):
+def prove(dut, rules, directory, *, depth=8, bounded=False, registers=False, timeout=900):
     """Prove what ``rules`` asserts of ``dut``, with files in ``directory`` (pytest's ``tmp_path``).
 
-    Where it is ``bounded``, this is for the first ``depth`` cycles alone, without induction.
+    Where it is ``bounded``, this is for the first ``depth`` cycles alone, without induction. With
+    ``registers``, memories become registers: the way of small ones, of which much is read.
 
     Raises NotProved with the end of the solver's log, RuntimeError where the tools themselves fail, and
     subprocess.TimeoutExpired after ``timeout`` seconds.
@@ -71,7 +73,8 @@ def prove(dut, rules, directory, *, depth=8, bounded=False, timeout=900):
 
     directory = Path(directory)
     (directory / "top.il").write_text(rtlil.convert(top, name="top", platform="formal", ports=ports))
-    (directory / "proof.sby").write_text(SCRIPT.format(depth=depth, mode="bmc" if bounded else "prove"))
+    (directory / "proof.sby").write_text(SCRIPT.format(
+        depth=depth, mode="bmc" if bounded else "prove", passes="memory_map" if registers else ""))
     # The tools see nothing above their working directory, and find each other and the solver by PATH.
     binaries = str(Path(sys.executable).parent)
     run = subprocess.run(

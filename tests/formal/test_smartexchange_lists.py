@@ -11,7 +11,7 @@ from shiftwork.hw.smartexchange.layouts import DESCRIPTOR, ITEM, basis_layout, i
 
 from .kit import NotProved, mutant, prove, stay
 
-ITEMS, WORDS, END = 8, 4, 22    #: items and basis words of the memories; the last cycle that is looked at
+ITEMS, WORDS, END = 8, 4, 15    #: items and basis words of the memories; the last cycle that is looked at
 LOOPS = "m", "i", "pi", "run", "column"
 
 

@@ -14,6 +14,16 @@ CONFIG = SmartExchangeConfig(lanes=4, grid_rows=2, grid_columns=2, drain_width=1
 DIGITS = RebuildWidths(CONFIG).digits
 
 
+class Single(SmartExchangeConfig):
+    """One lane, fewer than an engine may have: all are the same."""
+
+    def __post_init__(self):
+        pass
+
+
+ONE = Single(lanes=1, rebuild=True)
+
+
 def engine_rules(m, dut):
     """Rows of at most ``taps`` coefficients, any number of them; what is kept is the sum of the products."""
     taps, width = CONFIG.taps, RebuildWidths(CONFIG).weight
@@ -36,27 +46,25 @@ def engine_rules(m, dut):
         m.d.sync += so_far.eq(Mux(dut.first, 0, so_far) + product)
         before, most = Signal(signed(width), name=f"before_{s}"), count << 14
         m.d.sync += before.eq(so_far)
-        m.d.comb += [
-            Assert(dut.inner[f"total_{s}"] == so_far), Assert(~started | (dut.inner[f"acc_{s}"] == before)),
-            Assert(~going | ((so_far <= most) & (so_far >= -most))),      # so no sum leaves its width
-        ]
+        # no sum leaves its width
+        m.d.comb += Assert(~going | ((so_far <= most) & (so_far >= -most)))
+        if isinstance(dut, Opened):
+            m.d.comb += Assert(dut.inner[f"total_{s}"] == so_far)
+            m.d.comb += Assert(~started | (dut.inner[f"acc_{s}"] == before))
         for n in range(2):
             w = Signal(signed(width), name=f"w_{n}_{s}")
             with m.If(arrived[n]):
                 m.d.sync += w.eq(so_far)
-            m.d.comb += [
-                Assert(~known[n] | (dut.select != n) | (dut.weights[s] == w)),
-                Assert(~known[n] | (dut.inner[f"kept_{n}"][s] == w)),
-            ]
-
-
-def engine(module, monkeypatch):
-    inner = [f"{name}_{s}" for s in range(CONFIG.taps) for name in ("term", "acc", "total")]
-    return Opened(module.RebuildEngine(CONFIG), module, ("flags", "kept_0", "kept_1", *inner), monkeypatch)
+            m.d.comb += Assert(~known[n] | (dut.select != n) | (dut.weights[s] == w))
+            if isinstance(dut, Opened):
+                m.d.comb += Assert(~known[n] | (dut.inner[f"kept_{n}"][s] == w))
 
 
 def test_rebuild_engine(tmp_path, monkeypatch):
-    prove(engine(rebuild_weights, monkeypatch), engine_rules, tmp_path, depth=2)
+    inner = [f"{name}_{s}" for s in range(CONFIG.taps) for name in ("term", "acc", "total")]
+    dut = Opened(rebuild_weights.RebuildEngine(CONFIG), rebuild_weights,
+                 ("flags", "kept_0", "kept_1", *inner), monkeypatch)
+    prove(dut, engine_rules, tmp_path, depth=2)
 
 
 @pytest.mark.parametrize("old, new", [
@@ -64,9 +72,9 @@ def test_rebuild_engine(tmp_path, monkeypatch):
     ("Mux(flags.first, 0, acc)", "acc"),                                # a row goes on with the one before
     ("kept[n][s].eq(total)", "kept[n][s].eq(acc)"),                     # without the last coefficient
 ], ids=["carry", "first", "last"])
-def test_other_rebuild_engines_are_refuted(tmp_path, monkeypatch, old, new):
+def test_other_rebuild_engines_are_refuted(tmp_path, old, new):
     with pytest.raises(NotProved, match="^Property must hold, not be refuted:"):
-        prove(engine(mutant(rebuild_weights, old, new), monkeypatch), engine_rules, tmp_path, depth=8,
+        prove(mutant(rebuild_weights, old, new).RebuildEngine(CONFIG), engine_rules, tmp_path, depth=8,
               bounded=True)
 
 
@@ -100,67 +108,57 @@ def encoder_rules(m, dut):
         Assert(given + to_come == x),       # so behind the last digit all has been given
     ]
     m.d.comb += [Assert(~left[k] | (digit != 0)) for k, digit in enumerate(digits)]
-    # what `pending` and `bits` of the encoder are
-    bits = dut.inner["bits"]
-    m.d.comb += Assert(dut.inner["pending"] == left)
-    for k, digit in enumerate(digits):
-        m.d.comb += Assert(~left[k] | (bits[2 * k] + bits[2 * k + 1] - 2 * bits[2 * k + 2] == digit))
-
-
-def encoder(module, monkeypatch):
-    return Opened(module.BoothEncoder(CONFIG), module, ("pending", "bits"), monkeypatch)
+    if isinstance(dut, Opened):
+        bits = dut.inner["bits"]
+        m.d.comb += Assert(dut.inner["pending"] == left)
+        for k, digit in enumerate(digits):
+            m.d.comb += Assert(~left[k] | (bits[2 * k] + bits[2 * k + 1] - 2 * bits[2 * k + 2] == digit))
 
 
 def test_booth_encoder(tmp_path, monkeypatch):
-    prove(encoder(rebuild_booth, monkeypatch), encoder_rules, tmp_path, depth=3)
+    dut = Opened(rebuild_booth.BoothEncoder(CONFIG), rebuild_booth, ("pending", "bits"), monkeypatch)
+    prove(dut, encoder_rules, tmp_path, depth=3)
 
 
 @pytest.mark.parametrize("old, new", [
     ("sign = x[-1] & is_signed", "sign = x[-1]"),
     ("& ~bits[2 * k:2 * k + 3].all()", ""),
 ], ids=["sign", "zeros"])
-def test_other_encoders_are_refuted(tmp_path, monkeypatch, old, new):
+def test_other_encoders_are_refuted(tmp_path, old, new):
     with pytest.raises(NotProved, match="^Property must hold, not be refuted:"):
-        prove(encoder(mutant(rebuild_booth, old, new), monkeypatch), encoder_rules, tmp_path, depth=8,
+        prove(mutant(rebuild_booth, old, new).BoothEncoder(CONFIG), encoder_rules, tmp_path, depth=8,
               bounded=True)
 
 
 def multiplier_rules(m, dut):
-    """Each digit adds its share of the product: acc = acc + digit * weight, in every lane."""
-    width = CONFIG.sum_width
-    for lane, digit in enumerate(dut.digits):
-        shares = [Signal(signed(width), name=f"share_{lane}_{n}") for n in range(2)]
-        with m.If(digit.valid):
-            with m.Switch(digit.shift):
-                for n in range(CONFIG.activation_width + 2):
-                    with m.Case(n):
-                        m.d.comb += shares[0].eq(Mux(digit.negative, -2 ** n, 2 ** n) * dut.weight)
-        before, cleared = Signal(signed(width), name=f"before_{lane}"), Signal(name=f"cleared_{lane}")
-        started = Signal(name=f"started_{lane}")
-        last = Signal(signed(width), name=f"last_{lane}")
-        m.d.sync += [shares[1].eq(shares[0]), last.eq(shares[1]), before.eq(dut.acc[lane]),
-                     cleared.eq(dut.clear), started.eq(1)]
-        term, carry = dut.inner[f"term_{lane}"], dut.inner[f"carry_{lane}"]
-        m.d.comb += [
-            Assume(digit.shift <= CONFIG.activation_width + 1), Assert(term + carry == shares[1]),
-            Assert(~started | (dut.acc[lane] == Mux(cleared, 0, before + last)[:width])),
-        ]
-
-
-def multipliers(module, monkeypatch):
-    inner = [f"{name}_{lane}" for lane in range(CONFIG.lanes) for name in ("term", "carry")]
-    return Opened(module.SerialMultipliers(CONFIG), module, inner, monkeypatch)
+    """Each digit adds its share of the product: acc = acc + digit * weight, modulo 2 ** sum_width."""
+    width, digit, acc = ONE.sum_width, dut.digits[0], dut.acc[0]
+    share, last, before = (Signal(signed(width), name=name) for name in ("share", "last", "before"))
+    added, cleared, started = Signal(signed(width)), Signal(), Signal()
+    with m.If(digit.valid):
+        with m.Switch(digit.shift):
+            for n in range(ONE.activation_width + 2):
+                with m.Case(n):
+                    m.d.comb += added.eq(Mux(digit.negative, -2 ** n * dut.weight, 2 ** n * dut.weight))
+    m.d.sync += [share.eq(added), last.eq(share), before.eq(acc), cleared.eq(dut.clear), started.eq(1)]
+    m.d.comb += [
+        Assume(digit.shift <= ONE.activation_width + 1),
+        Assert(~started | (acc == Mux(cleared, 0, before + last)[:width])),
+    ]
+    if isinstance(dut, Opened):
+        m.d.comb += Assert(dut.inner["term"] + dut.inner["carry"] == share)
 
 
 def test_multipliers(tmp_path, monkeypatch):
-    prove(multipliers(rebuild_booth, monkeypatch), multiplier_rules, tmp_path, depth=2)
+    dut = Opened(rebuild_booth.SerialMultipliers(ONE), rebuild_booth, ("term", "carry"), monkeypatch)
+    prove(dut, multiplier_rules, tmp_path, depth=2)
 
 
 @pytest.mark.parametrize("old, new", [
     ("negative = digit.negative & digit.valid", "negative = digit.negative"),
     ("acc[lane].as_signed() + term + carry", "acc[lane].as_signed() + term"),
 ], ids=["idle", "carry"])
-def test_other_multipliers_are_refuted(tmp_path, monkeypatch, old, new):
-    dut = multipliers(mutant(rebuild_booth, old, new), monkeypatch)
+def test_other_multipliers_are_refuted(tmp_path, old, new):
+    dut = mutant(rebuild_booth, old, new).SerialMultipliers(ONE)
     with pytest.raises(NotProved, match="^Property must hold, not be refuted:"):
         prove(dut, multiplier_rules, tmp_path, depth=4, bounded=True)
