@@ -11,7 +11,8 @@ from shiftwork.hw.smartexchange.layouts import DESCRIPTOR, ITEM, basis_layout, i
 
 from .kit import NotProved, mutant, prove, stay
 
-ITEMS, WORDS, END = 8, 4, 15    #: items and basis words of the memories; the last cycle that is looked at
+ITEMS, WORDS, STALLS = 8, 4, 1  #: items and basis words of the memories; cycles in which ``o`` may stall
+END = 14                        #: the last cycle that is looked at
 LOOPS = "m", "i", "pi", "run", "column"
 
 
@@ -53,12 +54,15 @@ class Reader(wiring.Component):
 
 
 def reader_rules(m, dut):
-    """Loops of one or two turns, a start in cycle 0, stalls in any cycle.
+    """Loops of one or two turns, a start in cycle 0, a stall at any time.
 
     From cycle ``latency`` on an item is offered in every cycle until the layer's last one is taken, each time
     the one whose turn it is.
     """
     d, cycle, done = dut.descriptor, Signal(range(END + 2)), Signal()
+    stalls = Signal(range(STALLS + 1))
+    m.d.sync += stalls.eq(stalls + (dut.o.valid & ~dut.o.ready))
+    m.d.comb += Assume(dut.o.ready | (stalls < STALLS))
     m.d.sync += cycle.eq(cycle + (cycle <= END))
     m.d.comb += Assume(dut.start == (cycle == 0))
     stay(m, cycle != 0, d.as_value(), dut.basis.as_value(), dut.items.as_value())
