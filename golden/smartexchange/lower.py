@@ -43,7 +43,9 @@ class _Lowering(Lowering):
         scaled = weights * factors.scale.reshape((-1,) + (1,) * (weights.ndim - 1))
         if not np.array_equal(scaled[:, live].astype(np.float32), stored[:, live].astype(np.float32)):
             raise ValueError(f"Weights of {where} must be those of its factors, not others")
-        return weights[:, live], factors.scale
+        # A filter of zeros has no scale: it becomes a constant.
+        kept = weights.any(axis=tuple(range(1, weights.ndim)))
+        return weights[:, live], np.where(kept, factors.scale, 0)
 
     def layer(self, block, turned, empty, common):
         factors = self._factors[block.core.name]

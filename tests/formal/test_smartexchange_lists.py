@@ -12,7 +12,7 @@ from shiftwork.hw.smartexchange.layouts import DESCRIPTOR, ITEM, basis_layout, i
 from .kit import NotProved, mutant, prove, stay
 
 ITEMS, WORDS, STALLS = 8, 4, 1  #: items and basis words of the memories; cycles in which ``o`` may stall
-END = 14                        #: the last cycle that is looked at
+END = 13                        #: the last cycle that is looked at
 LOOPS = "m", "i", "pi", "run", "column"
 
 

@@ -28,22 +28,22 @@ def node(op_type, name, source, *arrays, **attributes):
     return Node(op_type=op_type, name=name, inputs=(source, *arrays), outputs=(name,), attributes=attributes)
 
 
-def network(kernel=(3, 3), channels=3):
+def network(kernel=(3, 3), channels=3, size=6):
     """A depthwise convolution, a 1x1 and a fully connected layer, as in networks for telephones."""
     rng = np.random.default_rng(0)
     nodes = (node("Conv", "deep", "x", "w", "b", pads=[1, 1, 1, 1], strides=[1, 2], group=channels),
              node("Relu", "r", "deep"), node("Conv", "point", "r", "v"), node("Relu", "s", "point"),
              node("Flatten", "f", "s"), node("Gemm", "y", "f", "u"))
-    height, width = 6 + 3 - kernel[0], (6 + 2 - kernel[1]) // 2 + 1
+    height, width = size + 3 - kernel[0], (size + 2 - kernel[1]) // 2 + 1
     arrays = {"w": rng.standard_normal((channels, 1, *kernel)), "b": rng.standard_normal(channels),
               "v": rng.standard_normal((4, channels, 1, 1)) / 2,
               "u": rng.standard_normal((4 * height * width, 5)) / 6}
     return Network(nodes=nodes, arrays={name: array.astype(np.float32) for name, array in arrays.items()},
-                   input_shape=(channels, 6, 6), output_name="y")
+                   input_shape=(channels, size, size), output_name="y")
 
 
-def images(count=40):
-    return np.random.default_rng(1).random((count, 3, 6, 6)).astype(np.float32)
+def images(count=40, size=6):
+    return np.random.default_rng(1).random((count, 3, size, size)).astype(np.float32)
 
 
 def test_a_depthwise_layer_is_one_of_zeros_but_for_its_channels():
@@ -81,10 +81,15 @@ def test_two_filters_a_channel_are_refused():
         replace(net, arrays={**net.arrays, "w": np.ones((6, 1, 3, 3), np.float32)})
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5])
 @pytest.mark.parametrize("name", ENGINES)
-def test_from_floats_to_the_engine(name):
-    """The engine's integers are the model's, and these say what the float network with its factors says."""
-    found, config = compress(network(), Options(element_share=0.2)), ENGINES[name]
+def test_from_floats_to_the_engine(name, share):
+    """The engine's integers are the model's, and these say what the float network with its factors says.
+
+    With half of the coefficients zero a filter is: it has no scale.
+    """
+    found, config = compress(network(), Options(element_share=share)), ENGINES[name]
+    assert found.factors["point"].zero_filters.any() == (share == 0.5)
     integer = lower(calibrate(found.network, images()), found.factors, config)
     first = integer.layers[0]
     assert isinstance(first, ConvLayer) and first.depthwise and found.factors["deep"].layout.groups == 3

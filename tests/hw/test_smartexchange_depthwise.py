@@ -19,12 +19,12 @@ class Floats:
     """A program of a float network, a batch of it, and what the interpreter and timing.py say of it."""
 
     def __init__(self, config):
-        self.config, found = config, compress(network(), Options(element_share=0.5))
-        integer = lower(calibrate(found.network, images()), found.factors, config)
+        self.config, found = config, compress(network(size=2), Options(element_share=0.5))
+        integer = lower(calibrate(found.network, images(size=2)), found.factors, config)
         program, machine = encode(integer, config), Machine(config)
         self.words = [int(word) for word in program.to_words()]
         machine.load(self.words)
-        x = np.rint(images(config.batch) / integer.input_scale).astype(np.int64)
+        x = np.rint(images(config.batch, 2) / integer.input_scale).astype(np.int64)
         self.beats = [program.pack_input(x)]
         self.outputs = [machine.run(self.beats[0])]
         predicted = timing.predict(machine)
