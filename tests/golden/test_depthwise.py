@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from shiftwork.golden.common.layers import BACKWARD, FORWARD
-from shiftwork.golden.common.network import Network, Node, calibrate
+from shiftwork.golden.common.network import Network, Node, calibrate, load, save
 from shiftwork.golden.common.purify import purify, remove_unused_paths
 from shiftwork.golden.common.trainer import Settings
 from shiftwork.golden.smartexchange.compress import Compressed, compress, retrain
@@ -73,6 +73,12 @@ def test_groups_that_are_refused(change, message):
     deep = replace(net.nodes[0], attributes={**net.nodes[0].attributes, **change})
     with pytest.raises(ValueError, match=f"^{message}$"):
         replace(net, nodes=(deep, *net.nodes[1:]))
+
+
+def test_a_file_keeps_the_groups(tmp_path):
+    save(network(), tmp_path / "net.npz")
+    loaded = load(tmp_path / "net.npz")
+    assert loaded.nodes == network().nodes and loaded.nodes[0].attributes["group"] == 3
 
 
 def test_two_filters_a_channel_are_refused():
