@@ -28,22 +28,22 @@ def node(op_type, name, source, *arrays, **attributes):
     return Node(op_type=op_type, name=name, inputs=(source, *arrays), outputs=(name,), attributes=attributes)
 
 
-def network(kernel=(3, 3), channels=3, size=6):
+def network(kernel=(3, 3), channels=3):
     """A depthwise convolution, a 1x1 and a fully connected layer, as in networks for telephones."""
     rng = np.random.default_rng(0)
     nodes = (node("Conv", "deep", "x", "w", "b", pads=[1, 1, 1, 1], strides=[1, 2], group=channels),
              node("Relu", "r", "deep"), node("Conv", "point", "r", "v"), node("Relu", "s", "point"),
              node("Flatten", "f", "s"), node("Gemm", "y", "f", "u"))
-    height, width = size + 3 - kernel[0], (size + 2 - kernel[1]) // 2 + 1
+    height, width = 6 + 3 - kernel[0], (6 + 2 - kernel[1]) // 2 + 1
     arrays = {"w": rng.standard_normal((channels, 1, *kernel)), "b": rng.standard_normal(channels),
               "v": rng.standard_normal((4, channels, 1, 1)) / 2,
               "u": rng.standard_normal((4 * height * width, 5)) / 6}
     return Network(nodes=nodes, arrays={name: array.astype(np.float32) for name, array in arrays.items()},
-                   input_shape=(channels, size, size), output_name="y")
+                   input_shape=(channels, 6, 6), output_name="y")
 
 
-def images(count=40, size=6):
-    return np.random.default_rng(1).random((count, 3, size, size)).astype(np.float32)
+def images(count=40):
+    return np.random.default_rng(1).random((count, 3, 6, 6)).astype(np.float32)
 
 
 def test_a_depthwise_layer_is_one_of_zeros_but_for_its_channels():

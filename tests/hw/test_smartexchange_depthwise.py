@@ -1,4 +1,3 @@
-# amaranth: UnusedElaboratable=no
 """A depthwise network that was floats, on the RTL of both dataflows: every bit, and every cycle."""
 
 import numpy as np
@@ -11,34 +10,20 @@ from shiftwork.golden.smartexchange.interpreter import Machine
 from shiftwork.golden.smartexchange.lower import lower
 from shiftwork.golden.smartexchange.options import Options
 
-from ..golden.test_depthwise import ENGINES, images, network
-from .test_smartexchange_engine import bench_of
+from ..golden.test_depthwise import images, network
+from .test_rebuild_engine import REBUILD
+from .test_smartexchange_engine import TINY
 
 
-class Floats:
-    """A program of a float network, a batch of it, and what the interpreter and timing.py say of it."""
-
-    def __init__(self, config):
-        self.config, found = config, compress(network(size=2), Options(element_share=0.5))
-        integer = lower(calibrate(found.network, images(size=2)), found.factors, config)
-        program, machine = encode(integer, config), Machine(config)
-        self.words = [int(word) for word in program.to_words()]
-        machine.load(self.words)
-        x = np.rint(images(config.batch, 2) / integer.input_scale).astype(np.int64)
-        self.beats = [program.pack_input(x)]
-        self.outputs = [machine.run(self.beats[0])]
-        predicted = timing.predict(machine)
-        self.cycles = [(predicted.load_cycles, predicted.run_cycles)]
-        self.inputs = [[int.from_bytes(beat.tobytes(), "little") for beat in self.beats[0]]]
-
-
-@pytest.mark.parametrize("name", ENGINES)
-def test_depthwise(name):
-    case = Floats(ENGINES[name])
-    bench = bench_of(case.config)
-
-    async def run(ctx):
-        await bench.load(ctx, case.words)
-        await bench.batch(ctx, case, 0)
-
-    bench.run(run)
+@pytest.mark.parametrize("config", [TINY, REBUILD["2 x 2"]], ids=["factored", "rebuild"])
+def test_depthwise(config, simulator):
+    found = compress(network(), Options(element_share=0.5))
+    program = encode(lower(calibrate(found.network, images()), found.factors, config), config)
+    assert [about["kind"] for about in program.metadata["layers"]] == ["depthwise", "point", "dense"]
+    x = np.rint(images(config.batch) / program.metadata["input_scale"]).astype(np.int64)
+    words, beats, machine = program.to_words(), program.pack_input(x), Machine(config)
+    machine.load(words)
+    values, predicted = machine.run(beats), timing.predict(machine)
+    run = simulator(config).run([int(word) for word in words], [beats], stall_percent=0, seed=0)
+    np.testing.assert_array_equal(run.values[0].reshape(values.shape), values)
+    assert (run.load_cycles[0], run.run_cycles[0]) == (predicted.load_cycles, predicted.run_cycles)
