@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-__all__ = ["addition_cycles", "addition_signals"]
+__all__ = ["addition_cycles", "addition_signals", "recorded"]
 
 LIMIT = 200    #: cycles that a term may take
 
@@ -26,15 +26,19 @@ def addition_signals(config, a, b):
     The first cycle is that in which the second term, b, is offered. Names are those of the simulator's VCD
     file, as "plus.o" of a submodule or "step4.index" of a structure.
     """
-    simulator, _ = _simulator(config, a, b)
-    with tempfile.TemporaryDirectory(prefix="shiftwork-addition-") as folder:
-        path = Path(folder, "addition.vcd")
-        with simulator.write_vcd(str(path)):
-            simulator.run()
-        signals = _cycles(path)
+    signals = recorded(_simulator(config, a, b)[0])
     valid = signals["valid"]
     _, first = (n for n in range(1, len(valid)) if valid[n] and not valid[n - 1])
     return {name: values[first:] for name, values in signals.items()}
+
+
+def recorded(simulator):
+    """Runs Amaranth's ``simulator``: what all signals are in each cycle, as `addition_signals` has them."""
+    with tempfile.TemporaryDirectory(prefix="shiftwork-signals-") as folder:
+        path = Path(folder, "signals.vcd")
+        with simulator.write_vcd(str(path)):
+            simulator.run()
+        return _cycles(path)
 
 
 def _simulator(config, a, b):

@@ -12,10 +12,12 @@ from shiftwork.golden.common.program import ArrayProgram
 
 from .artifacts import dumps
 from .engines import Results
+from .errors import FlowError
 
 __all__ = ["ArrayEngine", "PROGRAM_FILES", "describe", "registers", "input_range"]
 
 PROGRAM_FILES = ("program.bin", "program.json")
+_METADATA = ("images", "input_shape", "output_shape", "layers")
 
 
 def registers(program, depths):
@@ -83,10 +85,21 @@ class ArrayEngine:
         }
 
     def load(self, files, config):
-        """The program of these files for an engine of ``config``."""
-        return self.program.from_words(
-            np.frombuffer(files["program.bin"], "<u4"), config, json.loads(files["program.json"])
-        )
+        """The program of these files for an engine of ``config``.
+
+        Raises FlowError where they are no program's, ProgramError where it is not one of that engine.
+        """
+        data = files["program.bin"]
+        if len(data) % 4:
+            raise FlowError(f"program.bin must have words of 4 bytes, not {len(data)} bytes")
+        try:
+            metadata = json.loads(files["program.json"])
+            missing = [name for name in _METADATA if name not in metadata]
+        except (ValueError, TypeError):
+            missing = _METADATA
+        if missing:
+            raise FlowError(f"program.json must be a program's metadata, not without {', '.join(missing)}")
+        return self.program.from_words(np.frombuffer(data, "<u4"), config, metadata)
 
     @staticmethod
     def random_input(program, count, rng):

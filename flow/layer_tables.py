@@ -19,7 +19,7 @@ from shiftwork.golden.smartexchange.sparsity import PUBLISHED, Reading
 
 from .layer_logic import logic, worth
 
-__all__ = ["TABLES"]
+__all__ = ["TABLES", "markdown"]
 
 OURS = {"`factored` counts its multipliers": "counted", "`factored` fetches items of 10 bits": "10 bits",
         "`factored`, powers of two where 1x1": "powers of two", "64 images at a time": "64 images"}
@@ -37,7 +37,8 @@ def _all_costs(part, variant="as above"):
     return {name: compare(name, **{"part": part} | VARIANTS[variant]) for name in NETWORKS}
 
 
-def _markdown(head, rows):
+def markdown(head, rows):
+    """A table in Markdown; numbers stand in all columns but the first."""
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -47,7 +48,7 @@ def _ratios(quantity, part):
     rows = {name: ratios(costs, quantity) for name, costs in every.items()}
     rows["geometric mean"] = mean_ratios(every.values(), quantity)
     head = ["network", *rows["geometric mean"]]
-    return _markdown(head, [[name, *(f"{ratio:.2f}" for ratio in row.values())]
+    return markdown(head, [[name, *(f"{ratio:.2f}" for ratio in row.values())]
                             for name, row in rows.items()])
 
 
@@ -58,7 +59,7 @@ def _totals():
         own = costs["rebuild"]
         rows.append([name, *(f"{cost.cycles / 1e3:,.0f}" for cost in costs.values()),
                      f"{own.dram / 8e6:.1f}", f"{own.energy / 1e6:,.0f}"])
-    return _markdown(["network", *costs, "MB", "uJ"], rows)
+    return markdown(["network", *costs, "MB", "uJ"], rows)
 
 
 def _variants():
@@ -67,7 +68,7 @@ def _variants():
         every = _all_costs(Part.ALL, variant).values()
         cycles, energy = mean_ratios(every), mean_ratios(every, "energy")
         rows.append([variant, *(f"{cycles[name]:.2f} / {energy[name]:.2f}" for name in cycles)])
-    return _markdown(["setting", *cycles], rows)
+    return markdown(["setting", *cycles], rows)
 
 
 def _factored():
@@ -82,7 +83,7 @@ def _factored():
                       ratios(every[name], machine="factored")["rebuild"] for every in shown.values()]
     rows["geometric mean"] = [geometric_mean(column) for column in zip(*rows.values(), strict=True)]
     head = ["network", "rebuild", "best", "best, energy", "rebuild, cycles * LUT", *OURS.values()]
-    return _markdown(head, [[name, *(f"{value:.2f}" for value in row)] for name, row in rows.items()])
+    return markdown(head, [[name, *(f"{value:.2f}" for value in row)] for name, row in rows.items()])
 
 
 def _organisations():
@@ -95,7 +96,7 @@ def _organisations():
         rows.append([f"{engines.controllers} x {engines.lanes}", str(engines.combine_width), f"{adders:,}",
                      f"{engines.row_depth:,}",
                      *(f"{cost.cycles / 1e3:,.0f}" for cost in costs)])
-    return _markdown(["engines x lanes", "multipliers each", "adders, a multiplier as 8", "row memory",
+    return markdown(["engines x lanes", "multipliers each", "adders, a multiplier as 8", "row memory",
                       *NETWORKS], rows)
 
 
@@ -106,7 +107,7 @@ def _sizes():
         weights = 4e-6 * sum(layer.weights for layer in NETWORKS[name]())
         stored = [f"{stored_megabytes(name, reading=reading):.2f}" for reading in Reading]
         rows.append([name, f"{weights:.2f}", said[0], f"{row.zeros:.1%}", said[1], *stored])
-    return _markdown(["network", "float32 MB", "table says", "zeros", "compressed, table", *Reading], rows)
+    return markdown(["network", "float32 MB", "table says", "zeros", "compressed, table", *Reading], rows)
 
 
 TABLES = {

@@ -1,29 +1,27 @@
 """The tables and pictures of README and docs/engines/: `python -m shiftwork.flow.tables`.
 
 docs/results/<engine>.json (what `shiftwork bench` writes) fills the text between `<!-- table: <engine> -->`
-and `<!-- end -->`; cost models fill it behind `<!-- layers: <name> -->` (layer_tables.py).
+and `<!-- end -->`, some of its rows that behind `<!-- results: <name> -->` (result_tables.py); cost models
+fill it behind `<!-- layers: <name> -->` (layer_tables.py).
 build/digits/results.json (what the demo writes) becomes docs/cycles.svg, an addition in Amaranth's simulator
-docs/engines/ternary-addition.svg.
+docs/engines/ternary-addition.svg, two lists in it docs/engines/smartexchange-lists.svg.
 """
 
 import json
 import re
 from pathlib import Path
 
+from . import result_tables
 from .errors import FlowError, choose, reported
 from .layer_tables import TABLES
+from .result_tables import number
 
 __all__ = ["table", "filled", "fill_pages", "picture"]
 
 _SPAN = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _LAYERS = re.compile(r"(<!-- layers: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_RESULTS = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _GRAY = "#6e7781"
-
-
-def _number(value):
-    if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
 def table(measured):
@@ -31,26 +29,33 @@ def table(measured):
     lines = ["| measured | value | must be |", "| --- | ---: | --- |"]
     for row in measured:
         met = {True: "", False: " (not met)", None: ""}[row["ok"]]
-        lines.append(f"| `{row['name']}` | {_number(row['value'])} {row['unit']} | {row['must']}{met} |")
+        lines.append(f"| `{row['name']}` | {number(row['value'])} {row['unit']} | {row['must']}{met} |")
     return "\n".join(lines) + "\n"
 
 
 def filled(text, folder):
     """``text`` with its tables from the files of ``folder``; raises FlowError where one is missing."""
 
-    def fill(match):
-        path = Path(folder) / f"{match[2]}.json"
+    def measured(name):
+        path = Path(folder) / f"{name}.json"
         if not path.is_file():
             raise FlowError(
-                f"{path} must be there for the table {match[2]} (shiftwork bench {match[2]} --json {path} "
+                f"{path} must be there for the table {name} (shiftwork bench {name} --json {path} "
                 f"writes it), not absent"
             )
-        return match[1] + table(json.loads(path.read_text())) + match[3]
+        return json.loads(path.read_text())
+
+    def fill(match):
+        return match[1] + table(measured(match[2])) + match[3]
+
+    def choice(match):
+        name, function = choose("Table of results", match[2], result_tables.TABLES)
+        return match[1] + function({row["name"]: row for row in measured(name)}) + match[3]
 
     def computed(match):
         return match[1] + choose("Table of layers", match[2], TABLES)() + match[3]
 
-    return _LAYERS.sub(computed, _SPAN.sub(fill, text))
+    return _LAYERS.sub(computed, _RESULTS.sub(choice, _SPAN.sub(fill, text)))
 
 
 def fill_pages(root):
@@ -75,7 +80,8 @@ def main():
     from . import plots, waveforms
 
     fill_pages(".")
-    Path("docs/engines/ternary-addition.svg").write_text(picture(waveforms.addition()))
+    for name, draw in (("ternary-addition", waveforms.addition), ("smartexchange-lists", waveforms.lists)):
+        Path(f"docs/engines/{name}.svg").write_text(picture(draw()))
     results = Path("build/digits/results.json")
     if results.is_file():
         layers = json.loads(results.read_text())["engines"][0]["layers"]

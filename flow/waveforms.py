@@ -1,14 +1,16 @@
-"""Pictures of signals over cycles, and the one of an addition in the three column arrays."""
+"""Pictures of signals over cycles: an addition in the three column arrays, and lists through an engine."""
 
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 from shiftwork.golden.ternary.config import TernaryConfig
 
 from .addition_bench import addition_signals
+from .list_bench import CONFIG, list_network, list_signals
 from .plots import FAINT, OURS, figure
 
-__all__ = ["Lane", "addition", "addition_lanes", "waveforms"]
+__all__ = ["Lane", "addition", "addition_lanes", "list_lanes", "lists", "waveforms"]
 
 PARALLEL = TernaryConfig(lanes=8, grid_rows=2, grid_columns=2, scatter_width=4, row_depth=32)
 ARRAYS = {
@@ -17,6 +19,9 @@ ARRAYS = {
     "bit-serial, carry written back": replace(PARALLEL, bit_serial=True, carry_write_back=True),
 }
 """Parameters of each array, by the title of its picture."""
+
+ITEM = "row", "negative", "shift", "last"
+"""What of an item is shown."""
 
 FIRST = 4    #: cycle in which the adders see a term that is offered in cycle 0
 
@@ -66,6 +71,63 @@ def addition(a=93, b=58):
     """SVG text: a + b in each array."""
     panels = {title: addition_lanes(config, a, b) for title, config in ARRAYS.items()}
     return waveforms(panels, "addition")
+
+
+COEFFICIENTS, BASIS, IMAGE = ((8, 1), (-2, 1)), ((3, -2), (5, 7)), ((1, 5, 2), (4, 3, 6))
+"""Of the picture of lists: Ce and B of its filter, and the map of the image whose lane it shows."""
+
+
+def list_lanes(coefficients=COEFFICIENTS, basis=BASIS, image=IMAGE, cycles=24):
+    """What becomes of column 1's lists of a `list_network`, in lane 0, that of ``image``: {part: lanes}.
+
+    Sampled in simulation of the RTL, from the cycle in which the first item is taken.
+    """
+    images = np.zeros((CONFIG.batch, 1, len(coefficients), len(image[0])), int)
+    images[0, 0] = image
+    found = list_signals(list_network(coefficients, basis, len(image[0])), images, len(coefficients[0]))
+    found = {name: values[:cycles] for name, values in found.items()}
+
+    def where(flags, values, late=0):
+        """``values`` in the cycles in which ``late`` cycles before a flag was set."""
+        flags = [0] * late + flags[:cycles - late]
+        return [value if flag else None for flag, value in zip(flags, values, strict=True)]
+
+    def number(values, width):
+        return [value - (value >> width - 1 << width) for value in values]
+
+    queue, lane, combiner = ({name: found[f"{part}{name}"] for name in names} for part, names in (
+        ("lists.queue.o__", ("valid", "ready", *(f"payload.{name}" for name in ITEM))),
+        ("unit0.array.lanes0.", ("rows.x", "acc_0", "total_0", "snapshot_0")),
+        ("unit0.combiner.", ("t[0]", "coefficient", "total[0]", "combine", "finish", "write_sum"))))
+    taken = [v & r for v, r in zip(queue["valid"], queue["ready"], strict=True)]
+    # the steps of lane 0 are those of vector 0, the even ones of a combination
+    steps = [n & 1 for n in _runs(combiner["combine"])]
+    x = [value & (1 << CONFIG.activation_width) - 1 for value in lane["rows.x"]]
+    return {
+        "items": [Lane("taken", taken, True), Lane("row", where(taken, queue["payload.row"])), *(
+            Lane(name, where(taken, queue[f"payload.{name}"]), True) for name in ITEM[1:])],
+        "shift and add": [
+            Lane("x", where(taken, x, 4)), Lane("accumulator", number(lane["acc_0"], CONFIG.acc_width)),
+            Lane("sum", where(taken, number(lane["total_0"], CONFIG.acc_width), 4)),
+            Lane("snapshot T", number(lane["snapshot_0"], CONFIG.acc_width))],
+        "combination": [
+            Lane("step", combiner["combine"], True),
+            Lane("sum", where(steps, number(combiner["total[0]"], CONFIG.sum_width))),
+            Lane("complete", where(steps, combiner["finish"]), True)],
+    }
+
+
+def _runs(flags):
+    """For each flag its number, from 1, in a run of those that are set; 0 where it is not."""
+    found = []
+    for flag in flags:
+        found.append((found[-1] if found else 0) + 1 if flag else 0)
+    return found
+
+
+def lists():
+    """SVG text: two lists of a column, through shift-add and combination."""
+    return waveforms(list_lanes(), "lists")
 
 
 def waveforms(panels, salt):

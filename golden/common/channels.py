@@ -4,8 +4,8 @@ from math import gcd
 
 import numpy as np
 
-__all__ = ["channel_widths", "count_weights", "spread", "turned", "unmarked", "weight_array", "weight_matrix",
-           "weighted"]
+__all__ = ["channel_widths", "check_groups", "count_weights", "groups", "spread", "turned", "unmarked",
+           "weight_array", "weight_matrix", "weighted"]
 
 
 def weighted(network):
@@ -22,6 +22,19 @@ def count_weights(network):
 def turned(node):
     """Whether the node's weights stand as (inputs, filters): a Gemm without transB."""
     return node.op_type == "Gemm" and not node.attributes.get("transB", 0)
+
+
+def groups(node):
+    """Groups of filters of a Conv that read channels of their own, 1 of a Gemm."""
+    return node.attributes.get("group", 1)
+
+
+def check_groups(nodes, what):
+    """Raises ValueError where one of ``nodes`` is a depthwise Conv, which ``what`` does not take."""
+    for node in nodes:
+        if groups(node) > 1:
+            raise ValueError(f"{node.op_type} {node.name!r} attribute group must be 1 for {what}, which "
+                             f"takes no depthwise convolution, not {groups(node)}")
 
 
 def weight_matrix(node, arrays):

@@ -5,8 +5,8 @@ import numpy as np
 __all__ = ["infer_shapes", "OPERATORS"]
 
 OPERATORS = {
-    "Conv": (2, 3, {"kernel_shape", "strides", "pads"},
-             {"group": 1, "dilations": (1, 1), "auto_pad": "NOTSET"}),
+    "Conv": (2, 3, {"kernel_shape", "strides", "pads", "group"},
+             {"dilations": (1, 1), "auto_pad": "NOTSET"}),
     "Gemm": (2, 3, {"transB"}, {"transA": 0, "alpha": 1.0, "beta": 1.0}),
     "MaxPool": (1, 1, {"kernel_shape", "strides"},
                 {"pads": (0, 0, 0, 0), "dilations": (1, 1), "auto_pad": "NOTSET", "ceil_mode": 0,
@@ -71,8 +71,12 @@ def _slide(where, shape, kernel, strides, pads):
 
 def _conv(where, node, arrays, shape):
     _rank(where, shape, 3, "a map (channels, rows, columns)")
-    kernel = node.attributes.get("kernel_shape", (None, None))
-    weight = _tensor(where, arrays, node.inputs[1], "weight", (None, shape[0]) + kernel)
+    kernel, group = node.attributes.get("kernel_shape", (None, None)), node.attributes.get("group", 1)
+    if type(group) is not int or group not in (1, shape[0]):
+        raise ValueError(f"{where} attribute group must be 1, or {shape[0]}, the channels of its input "
+                         f"(depthwise), not {group}")
+    filters = None if group == 1 else group     # one filter a channel
+    weight = _tensor(where, arrays, node.inputs[1], "weight", (filters, shape[0] // group) + kernel)
     if len(node.inputs) > 2:
         _tensor(where, arrays, node.inputs[2], "bias", (len(weight),))
     strides, pads = node.attributes.get("strides", (1, 1)), node.attributes.get("pads", (0, 0, 0, 0))

@@ -41,12 +41,18 @@ def _conv_geometry(node):
     return node.attributes.get("strides", (1, 1)), node.attributes.get("pads", (0, 0, 0, 0))
 
 
+def _grouped(node, weight, columns):
+    """Weights (groups, filters of one, inputs) and ``patches`` (groups, inputs, outputs): matrices."""
+    groups = node.attributes.get("group", 1)
+    return (weight.reshape(groups, len(weight) // groups, -1),
+            columns.reshape(groups, weight[0].size, -1))
+
+
 def _conv(node, arrays, training, x):
     weight = arrays[node.inputs[1]]
     strides, pads = _conv_geometry(node)
     columns = patches(x, weight.shape[2:], strides, pads)
-    y = weight.reshape(len(weight), -1) @ columns.reshape(weight[0].size, -1)
-    y = y.reshape((len(weight),) + columns.shape[3:])
+    y = np.matmul(*_grouped(node, weight, columns)).reshape((len(weight),) + columns.shape[3:])
     if len(node.inputs) > 2:
         y += _per_channel(arrays[node.inputs[2]], y)
     return y, (columns, x.shape)
@@ -56,11 +62,12 @@ def _conv_backward(node, arrays, dy, cache):
     columns, shape = cache
     weight = arrays[node.inputs[1]]
     strides, pads = _conv_geometry(node)
-    flat = dy.reshape(len(weight), -1)
-    grads = {node.inputs[1]: (flat @ columns.reshape(weight[0].size, -1).T).reshape(weight.shape)}
+    matrices, inputs = _grouped(node, weight, columns)
+    flat = dy.reshape(*matrices.shape[:2], -1)
+    grads = {node.inputs[1]: (flat @ inputs.transpose(0, 2, 1)).reshape(weight.shape)}
     if len(node.inputs) > 2:
-        grads[node.inputs[2]] = flat.sum(axis=1)
-    dcolumns = (weight.reshape(len(weight), -1).T @ flat).reshape(columns.shape)
+        grads[node.inputs[2]] = dy.reshape(len(weight), -1).sum(axis=1)
+    dcolumns = (matrices.transpose(0, 2, 1) @ flat).reshape(columns.shape)
     return (_unpatch(dcolumns, shape, strides, pads),), grads
 
 

@@ -2,9 +2,12 @@
 
 import dataclasses
 import enum
+import io
 import json
+import zipfile
 import zlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -203,10 +206,20 @@ class ArrayProgram:
 
     @classmethod
     def load(cls, path):
-        """The program that `save` wrote to ``path``."""
-        with np.load(path, allow_pickle=False) as file:
-            about = json.loads(str(file["json"]))
-            return cls.from_words(file["words"], cls.CONFIG(**about["config"]), about["metadata"])
+        """The program that `save` wrote to ``path``.
+
+        Raises OSError where there is no file, ValueError where it is another one, or damaged, ProgramError as
+        `from_words` does.
+        """
+        try:
+            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
+                words, about = file["words"], json.loads(str(file["json"]))
+            config, metadata = cls.CONFIG(**about["config"]), about["metadata"]
+        except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile,
+                zlib.error) as error:
+            raise ValueError(f"Program file {path} must be a whole one of an engine with a "
+                             f"{cls.CONFIG.__name__}, not another or damaged ({error})") from None
+        return cls.from_words(words, config, metadata)
 
 
 def _checksum(words):

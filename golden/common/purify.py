@@ -10,7 +10,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .channels import channel_widths, count_weights, spread, unmarked, weight_array, weight_matrix, weighted
+from .channels import (
+    channel_widths,
+    check_groups,
+    count_weights,
+    spread,
+    unmarked,
+    weight_array,
+    weight_matrix,
+    weighted,
+)
 
 __all__ = ["Removal", "Thresholds", "purify", "remove_unused_paths"]
 
@@ -60,8 +69,10 @@ def purify(network, thresholds=None):
 
     where Th1, Th3 and Th4 are the factors of ``thresholds`` (default: Thresholds()) times the layer's means.
     Filters that are the network's outputs stay. Only weights change: that a channel takes along the filter
-    before it, and a filter the channels behind it, is the work of ``remove_unused_paths``.
+    before it, and a filter the channels behind it, is the work of ``remove_unused_paths``. Raises ValueError
+    for a depthwise Conv.
     """
+    check_groups(weighted(network), "purification")
     thresholds = thresholds or Thresholds()
     arrays, filters, inputs = dict(network.arrays), {}, {}
     widths, outputs = channel_widths(network), unmarked(network)
@@ -209,7 +220,9 @@ def remove_unused_paths(network):
     Rounds go on until one changes nothing. The function stays the same, but for the rounding of biases.
     Inputs and outputs of the network stay, and so does one channel of a layer that has none left, with
     weights of zero. An array that several nodes read becomes one for each, and nodes that lead nowhere go.
+    Raises ValueError for a depthwise Conv.
     """
+    check_groups(weighted(network), "the removal of paths")
     given, network = network, _prepared(network)
     entries = {name: np.arange(shape[0]) for name, shape in network.shapes.items()}
     before = None

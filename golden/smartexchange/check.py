@@ -5,13 +5,16 @@ import numpy as np
 from ..common.check import EncodeError, NetworkCheck, require
 from ..common.intervals import dot_interval
 from .channels import padded_channels
-from .layers import MAX_EXPONENT, ConvLayer, PointLayer
+from .layers import MAX_EXPONENT, ConvLayer, FactoredLayer, PointLayer
 
 __all__ = ["EncodeError", "check_lists", "check_network"]
 
 
 class _Check(NetworkCheck):
     def check_weights(self, layer):
+        require(isinstance(layer, FactoredLayer),
+                f"Layer '{layer.name}' must be one of the SmartExchange engine, ConvLayer, PointLayer or "
+                f"DenseLayer, not a {type(layer).__name__} of {type(layer).__module__.split('.')[-2]}")
         where = f"of layer '{layer.name}'"
         signs = np.asarray(layer.signs)
         require(signs.ndim == 3 and signs.size,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from shiftwork.golden.common.admm import admm
-from shiftwork.golden.common.channels import turned, weighted
+from shiftwork.golden.common.channels import groups, turned, weighted
 from shiftwork.golden.common.network import Network
 from shiftwork.golden.common.projection import check_names, on_filters, settled
 from shiftwork.golden.common.trainer import Hooks, train
@@ -107,7 +107,7 @@ def compress(network, options=None, *, layers=None):
         live = _live_filters(node, network, chosen[node.name].channel_scale)
         if live is not None:
             weights = weights * live.reshape((-1,) + (1,) * (weights.ndim - 1))
-        factors[node.name], _ = decompose(weights, chosen[node.name])
+        factors[node.name], _ = decompose(weights, chosen[node.name], groups=groups(node))
     return Compressed.of(network, factors)
 
 
@@ -124,8 +124,8 @@ def _drawn(network, x, labels, settings, options, masks, progress):
     """``network`` behind ADMM towards the decomposition."""
     project = {}
     for node in weighted(network):
-        def function(weights, chosen=options[node.name]):
-            return decompose(weights, chosen)[0].weights().astype(np.float32)
+        def function(weights, chosen=options[node.name], node=node):
+            return decompose(weights, chosen, groups=groups(node))[0].weights().astype(np.float32)
         project[node.inputs[1]] = _projection(function, network, node, options[node.name].size)
     return admm(network, x, labels, project, settings, masks=masks, progress=progress)[0]
 
@@ -146,8 +146,8 @@ def _finished(found, x, labels, settings, options, progress):
         for node in nodes:
             factors = roundings[node.name].factors(filters(node, arrays))
             if number + 1 < settings.epochs:    # the last epoch's B is the one that was trained with
-                factors, _ = decompose(filters(node, arrays), options[node.name], kept=factors.signs != 0,
-                                       start=factors)
+                factors, _ = decompose(filters(node, arrays), options[node.name], groups=groups(node),
+                                       kept=factors.signs != 0, start=factors)
             follow(node, factors)
 
     for node in nodes:

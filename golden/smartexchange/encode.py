@@ -5,7 +5,7 @@ import numpy as np
 from ..common.check import require
 from ..common.parts import pack_descriptors, plain, word_section
 from .check import EncodeError, check_lists, check_network
-from .config import LENGTH_BITS
+from .config import LENGTH_BITS, SmartExchangeConfig
 from .descriptor import DESCRIPTOR_WORDS, Descriptor, Destination, Kind
 from .layers import ConvLayer, PointLayer
 from .lists import EMPTY, make_lists
@@ -155,6 +155,8 @@ def encode(network, config):
     """The Program of ``network``, a SmartExchangeNetwork, for an engine of ``config``.
 
     Raises EncodeError (a ValueError), a sentence that names the layer, what is needed and what is available,
-    where the network does not fit the engine.
+    where the network does not fit the engine, or is one of another.
     """
+    require(isinstance(config, SmartExchangeConfig),
+            f"Configuration must be a SmartExchangeConfig, not a {type(config).__name__}")
     return _Encoder(network, config).program()

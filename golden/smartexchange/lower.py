@@ -4,6 +4,7 @@ A layer's alpha is the scale of its factors, its integers t their products Ce B.
 """
 
 import numpy as np
+from shiftwork.golden.common.channels import groups
 from shiftwork.golden.common.channels import turned as stands_turned
 from shiftwork.golden.common.lower import Lowering, geometry
 
@@ -32,6 +33,9 @@ class _Lowering(Lowering):
         if order is not None:
             # Columns of zeros are no weights: what the factors have there does not count.
             stored, live = in_order(stored, order), order >= 0
+        if factors.layout.groups != groups(node):
+            raise ValueError(f"Factors of {where} must have its {groups(node)} groups, "
+                             f"not {factors.layout.groups}")
         if tuple(factors.layout.shape) != stored.shape:
             raise ValueError(f"Factors of {where} must be of weights of shape {stored.shape}, inputs in the "
                              f"engine's order, not {tuple(factors.layout.shape)}")
@@ -39,7 +43,9 @@ class _Lowering(Lowering):
         scaled = weights * factors.scale.reshape((-1,) + (1,) * (weights.ndim - 1))
         if not np.array_equal(scaled[:, live].astype(np.float32), stored[:, live].astype(np.float32)):
             raise ValueError(f"Weights of {where} must be those of its factors, not others")
-        return weights[:, live], factors.scale
+        # A filter of zeros has no scale: it becomes a constant.
+        kept = weights.any(axis=tuple(range(1, weights.ndim)))
+        return weights[:, live], np.where(kept, factors.scale, 0)
 
     def layer(self, block, turned, empty, common):
         factors = self._factors[block.core.name]
@@ -51,13 +57,14 @@ class _Lowering(Lowering):
         if block.core.op_type == "Gemm":
             return DenseLayer(**common)
         common |= geometry(block)
-        rows, columns = layout.shape[2:]
-        if (rows, columns) == (1, 1):
+        (rows, columns), depthwise = layout.shape[2:], layout.groups > 1
+        if (rows, columns) == (1, 1) and not depthwise:
             return PointLayer(**common)
         if columns != layout.size:
-            raise ValueError(f"{block.where} must have a kernel of several columns, or of one pixel, or "
+            pixel = "" if depthwise else ", or of one pixel,"
+            raise ValueError(f"{block.where} must have a kernel of several columns{pixel} or "
                              f"factors of size 1, not a kernel of {rows} x {columns} and size {layout.size}")
-        return ConvLayer(kernel_rows=rows, depthwise=layout.groups > 1, **common)
+        return ConvLayer(kernel_rows=rows, depthwise=depthwise, **common)
 
 
 def lower(network, factors, config=None, bits=8):

@@ -1,6 +1,7 @@
 """A float network with ternary weights to the integer network of ``layers.py``; formulas: common/lower.py."""
 
 import numpy as np
+from shiftwork.golden.common.channels import check_groups, weighted
 from shiftwork.golden.common.lower import Lowering, geometry
 
 from .config import TernaryConfig
@@ -49,6 +50,7 @@ def lower(network, config=None, bits=8):
     layer's outputs 16 bits with one step for all. Raises ValueError with a sentence that names the node for
     what does not fit the engine of ``config`` (default: TernaryConfig()).
     """
+    check_groups(weighted(network), "the ternary engine")
     layers, input_step, output_step = _Lowering(network, config or TernaryConfig(), bits).layers()
     shape = network.input_shape if layers[0].convolution else (layers[0].inputs,)
     return TernaryNetwork(input_shape=shape, input_scale=input_step, output_scale=output_step, layers=layers,

@@ -27,6 +27,34 @@ def test_table_stands_between_its_marks(tmp_path):
     assert filled(text, tmp_path) == text
 
 
+def test_the_page_on_the_ternary_engine_says_what_was_measured():
+    """Of the table of mappings, which was typed once."""
+    root = Path(__file__).parents[2] / "docs"
+    page = (root / "engines/ternary.md").read_text()
+    mark = page[page.index("<!-- results: ternary-mapping -->"):]
+    mark = mark[:mark.index("<!-- end -->") + len("<!-- end -->")]
+    assert filled(mark, root / "results") == mark and "| combined-stationary `cs` | 210.1 | 1,391 |" in mark
+
+
+def test_results_that_are_there_stand_beside_the_papers(tmp_path):
+    rows = [dict(name=name, unit="u", value=value, must=must, ok=ok) for name, value, must, ok in (
+        ("layers/mean/all/rebuild-cycles-over-scnn", 1.996, "", None), ("layers/VGG11/stored", 2.0, "", None),
+        ("mnist/wide/compression", 301.0, ">= 100", True), ("engine/comb", 8400, "", None),
+        ("lane/comb", 96.5, "<= 95", False), ("layers/mean/all/cycles-lut", 1.5, "", None))]
+    (tmp_path / "smartexchange.json").write_text(json.dumps(rows))
+    text = filled("<!-- results: smartexchange -->\nold\n<!-- end -->\n", tmp_path)
+    assert text.splitlines()[1:-1] == [
+        "| measured | value | must be | the paper |", "| --- | ---: | ---: | ---: |",
+        "| `engine/comb` | 8,400 u |  |  |", "| `lane/comb` | 96.50 u | <= 95 (not met) |  |",
+        "| `mnist/wide/compression` | 301.00 u | >= 100 | 130, MLP-1 [M-mid] |",
+        "| `layers/mean/all/rebuild-cycles-over-scnn` | 2.00 u |  | 3.8 [M-lo] |",
+        "| `layers/mean/all/cycles-lut` | 1.50 u |  |  |"]
+    with pytest.raises(FlowError, match="^Table of results must be one of ternary-mapping, smartexchange, "):
+        filled("<!-- results: other -->\n<!-- end -->\n", tmp_path)
+    with pytest.raises(FlowError, match="must be there for the table ternary"):
+        filled("<!-- results: ternary-mapping -->\n<!-- end -->\n", tmp_path)
+
+
 def test_missing_results_are_told(tmp_path):
     with pytest.raises(
         FlowError, match=r"ternary\.json must be there for the table ternary \(shiftwork bench ternary"

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from shiftwork.flow.waveforms import ARRAYS, Lane, addition, addition_lanes, waveforms
+from shiftwork.flow.waveforms import ARRAYS, Lane, addition, addition_lanes, list_lanes, lists, waveforms
 
 PARALLEL, LATCH, WRITE_BACK = ARRAYS.values()
 PAIRS = (93, 58), (255, 255), (0, 1)
@@ -63,6 +63,33 @@ def test_picture():
     for name in ("valid", "snapshot", "row of C written"):
         assert f">{name}</text>" in text
     assert len(re.findall(r">151</text>", text)) == 2
+
+
+def test_lists():
+    """Items, sums and the combination of two columns, as the formula has them."""
+    found = {title: {lane.name: lane.values for lane in lanes} for title, lanes in list_lanes().items()}
+    items, adder, steps = found.values()
+    taken = [n for n, flag in enumerate(items["taken"]) if flag]
+    assert [items["row"][n] for n in taken[:5]] == [1, 4, 4, 1, 4]
+    assert [(items["negative"][n], items["shift"][n], items["last"][n]) for n in taken[:5]] == [
+        (0, 0, 0), (1, 1, 0), (0, 1, 1), (0, 0, 0), (0, 0, 1)]
+    # Ce is ((8, 1), (-2, 1)), column 1 of the map (5, 3), column 2 (2, 6)
+    first, second = (8 * 5 - 2 * 3, 5 + 3), (8 * 2 - 2 * 6, 2 + 6)
+    snapshots = [value for n, value in enumerate(adder["snapshot T"]) if n in (4, 10, 16, 22)]
+    assert snapshots == [1 + 4, first[0] // 2, first[1], second[0] // 2]
+    before = 3 * (8 * 1 - 2 * 4) + 5 * (1 + 4)     # of column 0 in output 0
+    b = (3, -2), (5, 7)
+    assert known(steps["sum"]) == [
+        0, before, before + b[0][1] * first[0], b[0][0] * first[0],
+        before + b[0][1] * first[0] + b[1][1] * first[1], b[0][0] * first[0] + b[1][0] * first[1]]
+    assert known(steps["complete"]) == [0, 0, 0, 0, 1, 0]
+    assert [n for n, value in enumerate(adder["x"]) if value is not None] == [
+        n + 4 for n in taken if n + 4 < len(items["taken"])]
+
+
+def test_picture_of_lists():
+    text = lists()
+    assert text == lists() and ">combination</text>" in text and ">-43</text>" in text
 
 
 def test_lanes_that_do_not_matter():

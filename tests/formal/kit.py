@@ -18,15 +18,19 @@ assertion that tells the solver what states cannot be. Keep components small, qu
 bits.
 """
 
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value
+from amaranth.lib import wiring
 
-__all__ = ["NotProved", "prove", "assert_stream_rules", "assume_stream_rules"]
+__all__ = ["NotProved", "Opened", "prove", "assert_stream_rules", "assume_stream_rules", "held", "mutant",
+           "stay"]
 
 VERDICTS = ("FAIL", "Property must hold, not be refuted"), ("UNKNOWN", "Property must be inductive")
 
@@ -39,6 +43,7 @@ smtbmc yices
 [script]
 read_rtlil top.il
 prep -top top
+{passes}
 [files]
 top.il
 """
@@ -48,10 +53,11 @@ class NotProved(AssertionError):
     """A property was refuted, or could not be proved by induction; the message tells which."""
 
 
-def prove(dut, rules, directory, *, depth=8, bounded=False, timeout=900):
+def prove(dut, rules, directory, *, depth=8, bounded=False, registers=False, timeout=900):
     """Prove what ``rules`` asserts of ``dut``, with files in ``directory`` (pytest's ``tmp_path``).
 
-    Where it is ``bounded``, this is for the first ``depth`` cycles alone, without induction.
+    Where it is ``bounded``, this is for the first ``depth`` cycles alone, without induction. With
+    ``registers``, memories become registers: the way of small ones, of which much is read.
 
     Raises NotProved with the end of the solver's log, RuntimeError where the tools themselves fail, and
     subprocess.TimeoutExpired after ``timeout`` seconds.
@@ -67,7 +73,8 @@ def prove(dut, rules, directory, *, depth=8, bounded=False, timeout=900):
 
     directory = Path(directory)
     (directory / "top.il").write_text(rtlil.convert(top, name="top", platform="formal", ports=ports))
-    (directory / "proof.sby").write_text(SCRIPT.format(depth=depth, mode="bmc" if bounded else "prove"))
+    (directory / "proof.sby").write_text(SCRIPT.format(
+        depth=depth, mode="bmc" if bounded else "prove", passes="memory_map" if registers else ""))
     # The tools see nothing above their working directory, and find each other and the solver by PATH.
     binaries = str(Path(sys.executable).parent)
     run = subprocess.run(
@@ -81,6 +88,61 @@ def prove(dut, rules, directory, *, depth=8, bounded=False, timeout=900):
         if f"DONE ({status}" in run.stdout:
             raise NotProved(f"{meaning}:\n{tail}")
     raise RuntimeError(f"Proof must run, not end with exit code {run.returncode}:\n{tail}")
+
+
+class Opened(wiring.Component):
+    """A part and, in ``inner``, the signals that its `elaborate` makes (but by `Signal.like`), in this order.
+
+    What a part keeps to itself no induction sees, unless an assertion tells of it.
+    """
+
+    def __init__(self, part, module, names, monkeypatch):
+        made = []
+
+        def record(*args, **kwargs):
+            made.append(Signal(*args, src_loc_at=1, **kwargs))
+            return made[-1]
+
+        record.like = Signal.like
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "Signal", record)
+            self._module = part.elaborate(None)
+        self.inner = dict(zip(names, made, strict=False))
+        super().__init__(part.signature)
+        for name in part.signature.members:
+            setattr(self, name, getattr(part, name))
+
+    def elaborate(self, platform):
+        return self._module
+
+
+def mutant(module, old, new):
+    """A copy of ``module``, of hw/, whose source has ``new`` where ``module``'s has ``old``, once.
+
+    A proof of what the copy defines must fail; else it proves nothing.
+    """
+    source = inspect.getsource(module)
+    if source.count(old) != 1:
+        raise ValueError(f"Source of {module.__name__} must have {old!r} once, not {source.count(old)} times")
+    copy = ModuleType(module.__name__)
+    copy.__package__ = module.__package__
+    exec(compile(source.replace(old, new), module.__file__, "exec"), copy.__dict__)
+    return copy
+
+
+def held(m, value):
+    """``value`` of one cycle before."""
+    register = Signal()
+    m.d.sync += register.eq(value)
+    return register
+
+
+def stay(m, still, *signals):
+    """Assumes that ``signals`` are what they were one cycle before, if ``still``."""
+    for signal in signals:
+        before = Signal.like(signal, name=f"before_{signal.name}")
+        m.d.sync += before.eq(signal)
+        m.d.comb += Assume(~still | (signal == before))
 
 
 def assert_stream_rules(m, stream):

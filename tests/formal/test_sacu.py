@@ -3,43 +3,17 @@
 
 import pytest
 from amaranth.hdl import Array, Assert, Assume, Cat, Const, Mux, Signal
-from amaranth.lib import wiring
 from shiftwork.golden.ternary.config import TernaryConfig
 from shiftwork.hw.ternary import sacu
 from shiftwork.hw.ternary.layouts import chunk_layout, item_layout
 from shiftwork.hw.ternary.sacu import Chunker, Issuer, SparseAdditionControl
 
-from .kit import NotProved, assert_stream_rules, assume_stream_rules, prove
+from .kit import NotProved, Opened, assert_stream_rules, assume_stream_rules, prove
 
 CONFIG = TernaryConfig(lanes=8, grid_rows=2, grid_columns=2, drain_width=2, scatter_width=4, row_depth=32,
                        weight_depth=32, table_depth=32, vector_depth=32)
 LANES, CHUNK, COUNT = 8, 4, 2
 assert CONFIG.chunk == CHUNK
-
-
-class Opened(wiring.Component):
-    """A part and, in ``inner``, the signals that its `elaborate` makes, in this order.
-
-    What a part keeps to itself no induction sees, unless an assertion tells of it.
-    """
-
-    def __init__(self, part, module, names, monkeypatch):
-        made = []
-
-        def record(*args, **kwargs):
-            made.append(Signal(*args, src_loc_at=1, **kwargs))
-            return made[-1]
-
-        with monkeypatch.context() as patch:
-            patch.setattr(module, "Signal", record)
-            self._module = part.elaborate(None)
-        self.inner = dict(zip(names, made, strict=False))
-        super().__init__(part.signature)
-        for name in part.signature.members:
-            setattr(self, name, getattr(part, name))
-
-    def elaborate(self, platform):
-        return self._module
 
 
 def set_bits(bits):

@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Assert, Assume, Mux, Signal, signed
 from shiftwork.golden.ternary.config import TernaryConfig
 from shiftwork.hw.ternary.serial_array import SerialColumnArray
 
-from .kit import NotProved, prove
+from .kit import NotProved, held, prove, stay
 
 TERMS, BITS = 2, 2     #: of a dot product, at most; of an activation
 LANES, PARTS = 2, 2
@@ -69,21 +69,6 @@ def array_rules(m, dut, *, end, late=1):
         Assert((wait != read) | (dut.result[0] == totals[dut.select])),
         Assert((cycle != end) | (wait >= read)),    # all was seen
     ]
-
-
-def held(m, value):
-    """``value`` of one cycle before."""
-    register = Signal()
-    m.d.sync += register.eq(value)
-    return register
-
-
-def stay(m, still, *signals):
-    """Assumes that ``signals`` are what they were one cycle before, if ``still``."""
-    for signal in signals:
-        before = Signal.like(signal, name=f"before_{signal.name}")
-        m.d.sync += before.eq(signal)
-        m.d.comb += Assume(~still | (signal == before))
 
 
 @pytest.mark.parametrize("write_back", [False, True])

@@ -146,7 +146,7 @@ def test_calibrate_clips_an_outlier():
 
 @pytest.mark.parametrize("node_list, message", [
     (nodes(norm="Softmax"), "Softmax 'n' must be one of Conv, Gemm, .*, not Softmax"),
-    (nodes(conv={"group": 2}), "Conv 'c' attribute group must be 1, not 2"),
+    (nodes(conv={"group": 3}), "Conv 'c' attribute group must be 1, or 2, the channels .*, not 3"),
     (nodes(conv={"dilations": [2, 1]}), r"Conv 'c' attribute dilations must be \(1, 1\), not \(2, 1\)"),
     (nodes(conv={"auto_pad": "SAME_UPPER"}), "Conv 'c' attribute auto_pad must be NOTSET, not SAME_UPPER"),
     (nodes(pool={"ceil_mode": 1}), "MaxPool 'p' attribute ceil_mode must be 0, not 1"),

@@ -11,7 +11,10 @@ from shiftwork.golden.smartexchange.encode import EncodeError, encode
 from shiftwork.golden.smartexchange.interpreter import Machine
 from shiftwork.golden.smartexchange.layers import SmartExchangeNetwork
 from shiftwork.golden.smartexchange.program import MAGIC, Memory, Program
+from shiftwork.golden.ternary import program as ternary
+from shiftwork.golden.ternary.config import TernaryConfig
 
+from .networks import random_network as random_ternary
 from .smartexchange_networks import (
     CONFIGS,
     conv_layer,
@@ -271,6 +274,33 @@ def test_saved_program_needs_no_network(tmp_path, kinds):
     machine.load(loaded.to_words())
     beats = machine.run(loaded.pack_input(x))
     np.testing.assert_array_equal(loaded.unpack_output(beats), program.unpack_output(beats))
+
+
+def test_files_that_are_no_program(tmp_path):
+    """Another engine's, a damaged one, an array, another archive; one that is not there is an OSError."""
+    program, path = encode(network(conv()), CONFIG), tmp_path / "program.npz"
+    program.save(path)
+    whole = path.read_bytes()
+    ternary.Program(TernaryConfig(), ()).save(tmp_path / "ternary.npz")
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    np.savez(tmp_path / "archive.npz", words=np.zeros(3, np.uint32))
+    (tmp_path / "short.npz").write_bytes(whole[:-40])
+    (tmp_path / "empty.npz").write_bytes(b"")
+    for name in ("ternary.npz", "array.npy", "archive.npz", "short.npz", "empty.npz"):
+        message = f"^Program file .*{name} must be a whole one of an engine with a SmartExchangeConfig, not "
+        with pytest.raises(ValueError, match=message):
+            Program.load(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        Program.load(tmp_path / "none.npz")
+
+
+def test_other_engines_layers_and_configurations_are_refused():
+    other = random_ternary(np.random.default_rng(0), 1, 0)
+    with pytest.raises(EncodeError, match="^Layer '.*' must be one of the SmartExchange engine, ConvLayer, "
+                                          "PointLayer or DenseLayer, not a ConvLayer of ternary$"):
+        encode(other, CONFIG)
+    with pytest.raises(EncodeError, match="^Configuration must be a SmartExchangeConfig, not a TernaryConf"):
+        encode(network(conv()), TernaryConfig())
 
 
 def test_words_of_a_program():
