@@ -21,8 +21,8 @@ __all__ = ["ENTRIES", "layer"]
 OURS = replace(PRESETS["default"], grid_rows=8, grid_columns=1, row_depth=2048, item_depth=16384,
                basis_depth=2048)
 """64 lanes for eight images. A grid cell is as wide as the map: of a narrower one the neighbors' columns
-would be walked, too. The layer of 95 % zeros, 2,016 coefficients a filter, needs twice the preset's row
-memory; the others do not."""
+would be walked, too. The layer of 95 % zeros, 2,016 coefficients a filter, needs so many rows;
+1,024 do for the others."""
 
 SHAPES = {50: (24, 16, 8), 60: (32, 8, 8), 70: (40, 8, 8), 80: (56, 8, 6), 90: (112, 8, 3), 95: (224, 8, 3)}
 """By percent of zeros, the input of a layer with at least 96 non-zero coefficients a filter."""
