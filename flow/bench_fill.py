@@ -6,6 +6,7 @@ import numpy as np
 from shiftwork.golden.ternary.config import TernaryConfig
 from shiftwork.golden.ternary.layers import TernaryNetwork
 
+from . import ternary
 from .bench import at_least, at_most, exactly, reported
 from .bench_fat import layer
 from .bench_tools import simulated, synthesis, used
@@ -41,7 +42,7 @@ def roofline(bench):
     _, found, different = simulated(bench, "full chip", FULL, integer, x)
     cycles = int(found.run_cycles[0])
     rate = whole.weights.size * SHAPE[1] * SHAPE[2] * len(x) / cycles
-    made = synthesis(bench, FULL, seeds=(1,), out_of_context=False, frequency=FREQUENCY)
+    made = synthesis(bench, ternary, FULL, seeds=(1,), out_of_context=False, frequency=FREQUENCY)
     multipliers = made.utilization["MULT18X18D"][1]
     yield at_least("fill-85f/roofline", f"x the {multipliers} multipliers' rate", rate / multipliers, 20)
     yield reported("fill-85f/lanes", f"lanes, {FULL.arrays} arrays", FULL.all_lanes)
