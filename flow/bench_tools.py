@@ -1,4 +1,4 @@
-"""What measurements share: synthesis; of the ternary engine training and simulation against golden."""
+"""What measurements share: synthesis, simulation against golden; of the ternary engine training."""
 
 import numpy as np
 
@@ -61,13 +61,17 @@ def _different(a, b):
     return max(a.size, b.size) if a.shape != b.shape else int(np.count_nonzero(a != b))
 
 
-def simulated(bench, name, config, integer, x):
-    """(program, results of the compiled RTL, how many values and cycles are not the golden model's)."""
-    images = None if len(integer.input_shape) > 1 else 1
-    program = ternary.encode(integer, config, images=images)
+def simulated(bench, name, config, integer, x, engine=ternary, **encoding):
+    """(program, results of the compiled RTL, how many values and cycles are not the golden model's).
+
+    ``engine`` is its module in the flow; ``encoding`` goes to its `encode`.
+    """
+    program = engine.encode(integer, config, **encoding)
     bench.note(f"compiling {name}")
-    found = ternary.simulate(program, x, ternary.verilog(config), folders.cache(), stage=bench.note)
-    expected = ternary.golden(program, x)
+    rtl = bench.once(("rtl", config), lambda: engine.verilog(config))
+    found = engine.simulate(program, x, rtl, folders.cache(), stage=bench.note)
+    bench.note(f"golden model of {name}")
+    expected = engine.golden(program, x)
     parts = ("values", "load_cycles", "run_cycles")
     return program, found, sum(_different(getattr(found, part), getattr(expected, part)) for part in parts)
 
