@@ -42,7 +42,8 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
         Of placement; each is one run.
     out_of_context : bool
         Leave the ports unconnected instead of placing them on pins, of the ECP5's largest package. A design
-        that fills the chip needs pins: they hold the placer's first solution apart (docs/decisions/0019).
+        that fills the chip needs pins: they hold the placer's first solution apart; and it is placed for
+        short wires, not for its clock (docs/decisions/0019).
     frequency : float, optional
         MHz to strive for; it changes the result a little, so compare only at the same one.
     progress : function of str, optional

@@ -7,6 +7,7 @@ from shiftwork.golden.ternary.config import PRESETS
 
 from . import ternary
 from .bench import reported
+from .bench_tools import packed
 
 __all__ = ["ENTRIES", "KINDS", "array_verilog", "term_cycles"]
 
@@ -44,17 +45,9 @@ def cycles(bench):
 
 
 def _packed(bench, design, verilog, config, target):
-    """What the design takes of the part: {resource: used}; None where it does not fit."""
-    from shiftwork.boards.synthesis import pack
-
-    name = f"{design} of {config.lanes} columns, {target}"
-    bench.note(name)
-    folder = bench.folder(f"pack-{design}-{target}-{config.fingerprint:x}-"
-                          f"{config.bit_serial:d}{config.carry_write_back:d}")
-    found = pack(verilog(config), target, folder)
-    if any(used > available for used, available in found.values()):
-        return None
-    return {resource: used for resource, (used, _) in found.items()}
+    bench.note(f"{design} of {config.lanes} columns, {target}")
+    folder = f"{design}-{config.fingerprint:x}-{config.bit_serial:d}{config.carry_write_back:d}"
+    return packed(bench, folder, verilog(config), target)
 
 
 def _columns(bench, target, preset, designs, resources):

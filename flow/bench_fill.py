@@ -6,45 +6,54 @@ import numpy as np
 from shiftwork.golden.ternary.config import TernaryConfig
 from shiftwork.golden.ternary.layers import TernaryNetwork
 
+from . import ternary
 from .bench import at_least, at_most, exactly, reported
 from .bench_fat import layer
 from .bench_tools import simulated, synthesis, used
 
-__all__ = ["ENTRIES"]
+__all__ = ["ENTRIES", "filled"]
 
-FULL = TernaryConfig(arrays=10, grid_rows=8, grid_columns=8, weight_depth=1024, transposed=False,
+FULL = TernaryConfig(arrays=5, lanes=128, grid_rows=8, grid_columns=8, weight_depth=1024, transposed=False,
                      acc_width=16, scatter_width=8, row_slots=2)
-"""640 lanes, an array's 64 for one image: each for 2 x 2 positions of 16 x 16. Its sums need 16 bits."""
+"""640 lanes, an image on 64 of them: each for 2 x 2 positions of 16 x 16. Its sums need 16 bits. More arrays
+of fewer lanes would repeat what stands there once for each; fewer of more could not drain results in time."""
 
 SHAPE = (32, 16, 16)  #: of an image; a lane's window, 4 x 4 pixels, fills its 512 rows
 FILTERS = 64
-POOL = (2, 2)         #: without it, ten arrays have more results than the output stream takes
+POOL = (2, 2)         #: without it, there are more results than the output stream takes
 ZEROS = 80            #: percent of the weights
-FREQUENCY = 60.0      #: MHz that placement strives for; more than it reaches costs time and room
+FREQUENCY = 30.0      #: MHz that the router strives for; the placer looks for short wires alone
 RESOURCES = {"comb": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "multipliers": "MULT18X18D"}
 """Of each row of resources nextpnr's name for them."""
 
 
 def roofline(bench):
-    """Dense-equivalent multiply-accumulates a cycle of the routed chip, over its multipliers.
-
-        macs per cycle = weights (zeros too) * positions * images / run cycles (the whole layer's)
-
-    Of one batch of random weights and inputs, of the compiled RTL equal to golden. A multiplier does one
-    multiply-accumulate a cycle, at the same clock. Cycles of the input, before the layer, are told apart.
-    Ports are on pins of the largest package, as nextpnr chooses.
-    """
+    """The ternary engine's full chip; see `filled`."""
     rng = np.random.default_rng(ZEROS)
     whole = replace(layer(ZEROS, FILTERS, SHAPE[0], rng), pool=POOL, pool_stride=POOL)
     integer = TernaryNetwork(input_shape=SHAPE, input_scale=1.0, output_scale=1.0, layers=(whole,))
     x = rng.integers(0, 256, (FULL.batch, *SHAPE))
-    _, found, different = simulated(bench, "full chip", FULL, integer, x)
+    yield from filled(bench, ternary, FULL, integer, x, whole.weights.size, 20)
+
+
+def filled(bench, engine, config, integer, x, weights, least):
+    """Dense-equivalent multiply-accumulates a cycle of a routed chip, over its multipliers.
+
+        macs per cycle = weights (zeros too) * positions * images / run cycles (the whole layer's)
+
+    Of one batch ``x`` through ``integer``, one layer of random weights, of the compiled RTL equal to golden.
+    A multiplier does one multiply-accumulate a cycle, at the same clock. Cycles of the input, before the
+    layer, are told apart. Ports are on pins of the largest package, as nextpnr chooses. At least ``least`` is
+    asked.
+    """
+    _, found, different = simulated(bench, "full chip", config, integer, x, engine)
     cycles = int(found.run_cycles[0])
-    rate = whole.weights.size * SHAPE[1] * SHAPE[2] * len(x) / cycles
-    made = synthesis(bench, FULL, seeds=(1,), out_of_context=False, frequency=FREQUENCY)
+    rate = weights * x[:, 0].size / cycles
+    made = synthesis(bench, engine, config, seeds=(1,), out_of_context=False, frequency=FREQUENCY)
     multipliers = made.utilization["MULT18X18D"][1]
-    yield at_least("fill-85f/roofline", f"x the {multipliers} multipliers' rate", rate / multipliers, 20)
-    yield reported("fill-85f/lanes", f"lanes, {FULL.arrays} arrays", FULL.all_lanes)
+    yield at_least("fill-85f/roofline", f"x the {multipliers} multipliers' rate", rate / multipliers,
+                   least)
+    yield reported("fill-85f/lanes", f"lanes, {config.arrays} arrays", config.all_lanes)
     yield reported("fill-85f/macs-per-cycle", "dense-equivalent multiply-accumulates a cycle", rate)
     yield reported("fill-85f/cycles", "cycles a batch", cycles)
     yield reported("fill-85f/load", "cycles a batch", int(found.load_cycles[0]))

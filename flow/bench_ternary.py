@@ -46,7 +46,7 @@ def lane(bench):
     """Logic of one lane: what 32 more lanes cost, divided by 32."""
     base = dict(row_depth=512, acc_width=20)
     cells = [
-        used(synthesis(bench, TernaryConfig(lanes=lanes, **base), seeds=(1,)), "TRELLIS_COMB")
+        used(synthesis(bench, ternary, TernaryConfig(lanes=lanes, **base), seeds=(1,)), "TRELLIS_COMB")
         for lanes in (32, 64)
     ]
     yield at_most("lane/comb", "TRELLIS_COMB", (cells[1] - cells[0]) / 32, 70)
@@ -54,7 +54,7 @@ def lane(bench):
 
 def fmax(bench):
     """Clock of the whole engine with 64 lanes."""
-    found = synthesis(bench, PRESETS["default"])
+    found = synthesis(bench, ternary, PRESETS["default"])
     yield at_least("engine/fmax", "MHz, ECP5 speed 6, median of seeds 1-3", found.median, 100)
     yield reported("engine/comb", "TRELLIS_COMB", used(found, "TRELLIS_COMB"))
     yield reported("engine/bram", "block RAMs", used(found, "DP16KD"))
@@ -108,7 +108,7 @@ def _peer(bench, name, config, layer, shape, bounds):
     x = np.random.default_rng(1).integers(1, 256, (5, *shape))
     images = None if len(shape) > 1 else 1
     _, found, different = simulated(bench, name, config, integer, x, images=images)
-    made, (cycles, comb, bram) = synthesis(bench, config), bounds
+    made, (cycles, comb, bram) = synthesis(bench, ternary, config), bounds
     yield at_most(f"{name}/cycles", "cycles", int(found.run_cycles.max()), cycles)
     yield exactly(f"{name}/different", "values and cycles", different, 0)
     yield reported(f"{name}/load", "cycles", int(found.load_cycles.max()))

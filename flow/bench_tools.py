@@ -1,4 +1,4 @@
-"""What measurements share: of the ternary engine synthesis and training, of any simulation against golden."""
+"""What measurements share: synthesis, simulation against golden; of the ternary engine training."""
 
 import numpy as np
 
@@ -6,26 +6,42 @@ from . import build as folders
 from . import ternary
 from .bench import at_least, at_most, reported
 
-__all__ = ["accuracy_rows", "simulated", "synthesis", "trained_digits", "used"]
+__all__ = ["accuracy_rows", "packed", "simulated", "synthesis", "trained_digits", "used"]
 
 SEEDS = (1, 2, 3)
 
 
-def synthesis(bench, config, target="ecp5-85k", seeds=SEEDS, **more):
-    """A Result; once for each config. ``more`` is `synthesize`'s, which works out of context without it."""
+def synthesis(bench, engine, config, target="ecp5-85k", seeds=SEEDS, **more):
+    """A Result of the engine (its module); once for each config.
+
+    ``more`` is `synthesize`'s, which works out of context without it.
+    """
     from shiftwork.boards.synthesis import synthesize
 
     def run():
         bench.note(f"{config.all_lanes} lanes, {target}, seeds {seeds}")
         return synthesize(
-            ternary.verilog(config),
+            engine.verilog(config),
             target,
-            bench.folder(f"synth-{config.fingerprint:x}-{config.row_depth}"),
+            bench.folder(f"synth-{engine.TOP}-{config.fingerprint:x}-{config.row_depth}"),
             seeds=seeds,
             **more,
         )
 
-    return bench.once((config, target, seeds, *more.items()), run)
+    return bench.once((engine.TOP, config, target, seeds, *more.items()), run)
+
+
+def packed(bench, name, verilog, target="ecp5-85k"):
+    """What a design takes of a part, packed but not placed: {resource: used}; None where it does not fit.
+
+    ``name``: of the design, in the folder's.
+    """
+    from shiftwork.boards.synthesis import pack
+
+    found = pack(verilog, target, bench.folder(f"pack-{name}-{target}"))
+    if any(used > available for used, available in found.values()):
+        return None
+    return {resource: used for resource, (used, _) in found.items()}
 
 
 def used(result, resource):
