@@ -113,7 +113,7 @@ class Claim:
 NETWORKS = {
     "cnn": Claim(train=recipes_smartexchange.train_conv, rate=40, lost=1.0, seeds=(0,), images=512),
     "mlp": Claim(train=recipes_smartexchange.train_dense, rate=40, lost=1.0),
-    "wide": Claim(train=recipes_smartexchange.train_wide, rate=100, lost=1.5, seeds=(0,)),
+    "wide": Claim(train=recipes_smartexchange.train_wide, rate=100, lost=1.5),
 }
 
 
