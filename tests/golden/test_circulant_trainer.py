@@ -93,7 +93,8 @@ def order(count, rng):
 @pytest.mark.parametrize("cell", [Lstm(inputs=8, hidden=16), Gru(inputs=8, hidden=16, reset="after")])
 @pytest.mark.parametrize("size", [None, 8])
 def test_training_learns_order_repeats_and_leaves_its_argument_alone(cell, size):
-    net, (sequences, labels) = RecurrentNetwork.random([Layer(cell=cell)], 2), order(256, np.random.default_rng(0))
+    net = RecurrentNetwork.random([Layer(cell=cell)], 2)
+    sequences, labels = order(256, np.random.default_rng(0))
     if size:
         net = replace(net, arrays={name: project(array, size) if name in net.matrices else array
                                    for name, array in net.arrays.items()})
@@ -109,8 +110,8 @@ def test_training_learns_order_repeats_and_leaves_its_argument_alone(cell, size)
 
 
 def test_train_refuses():
-    net, (sequences, labels) = RecurrentNetwork.random([Layer(cell=Gru(inputs=8, hidden=4))], 2), \
-        order(40, np.random.default_rng(0))
+    net = RecurrentNetwork.random([Layer(cell=Gru(inputs=8, hidden=4))], 2)
+    sequences, labels = order(40, np.random.default_rng(0))
     with pytest.raises(ValueError, match="at least 32 sequences with a label each, "
                                          "not 40 sequences and 39 labels"):
         train(net, sequences, labels[:39], Settings(epochs=1, batch=32))
