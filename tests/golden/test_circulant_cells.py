@@ -51,11 +51,11 @@ def operator(layer, arrays, x, lengths, states):
     results = ["Y", "Y_h", "Y_c"][:1 + len(cell.states)]
     node = helper.make_node(kind, [name if name in feeds else "" for name in slots[:8 if "P" in feeds else 7]]
                             if kind == "LSTM" else slots[:6], results, **attributes)
-    shapes = [(len(x), len(layer.ways), x.shape[1], cell.hidden)] + [(len(layer.ways), x.shape[1], cell.hidden)] * 2
+    state = len(layer.ways), x.shape[1], cell.hidden
     graph = helper.make_graph(
         [node], "cell", [helper.make_tensor_value_info(n, types[n], v.shape) for n, v in feeds.items()],
         [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, shape)
-         for n, shape in zip(results, shapes, strict=False)])
+         for n, shape in zip(results, [(len(x), *state), state, state], strict=False)])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
     onnx.checker.check_model(model)
     session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
