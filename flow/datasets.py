@@ -1,4 +1,4 @@
-"""Labelled images and recordings: scikit-learn's digits; MNIST, spoken digits where their files are at hand."""
+"""Labelled images and recordings: scikit-learn's digits; MNIST and spoken digits where files are at hand."""
 
 import os
 from dataclasses import dataclass

@@ -56,7 +56,7 @@ class Listening:
 
 
 def spoken(data=None, validate=False):
-    """A Split of `spoken_digits`; with ``validate`` takes 5 to 9, training ones, stand for the held-out ones."""
+    """A Split of `spoken_digits`; with ``validate`` takes 5 to 9 stand for the held-out ones."""
     data = data or spoken_digits()
     chosen = np.flatnonzero((data.takes >= 10) | (not validate))
     sounds = [data.train[n] for n in chosen]
