@@ -73,15 +73,20 @@ def layer_forward(layer, arrays, x, lengths, states=None):
     sequence's end are 0; the reverse direction starts at each sequence's last frame. States are (y,) or
     (y, c), each (N, entries).
     """
-    valid, outputs, last, caches = valid_frames(lengths, len(x), x.dtype), [], {}, {}
+    # From the longest to the shortest: cells compute what is still running, and nothing else.
+    order = np.argsort(-lengths, kind="stable")
+    back, x, lengths = np.argsort(order), x[:, order], lengths[order]
+    active = np.count_nonzero(valid_frames(lengths, len(x), bool)[..., 0], axis=1)
+    outputs, last, caches = [], {}, {}
     for way in layer.ways:
         dense = dense_matrices(layer.cell, arrays[way])
-        begin = (states or {}).get(way) or _zeros(layer.cell, x)
+        begin = tuple(state[order] for state in (states or {}).get(way) or _zeros(layer.cell, x))
         seen = _turned(x, lengths) if way == "reverse" else x
-        y, last[way], cache = _module(layer.cell).forward(layer.cell, dense, seen, valid, begin)
-        outputs.append(_turned(y, lengths) if way == "reverse" else y)
+        y, end, cache = _module(layer.cell).forward(layer.cell, dense, seen, active, begin)
+        last[way] = tuple(state[back] for state in end)
+        outputs.append((_turned(y, lengths) if way == "reverse" else y)[:, back])
         caches[way] = dense, cache
-    return layer.join(outputs), last, (caches, lengths)
+    return layer.join(outputs), last, (caches, lengths, order, back)
 
 
 def layer_backward(layer, arrays, cache, dy, dlast=None):
@@ -90,13 +95,13 @@ def layer_backward(layer, arrays, cache, dy, dlast=None):
     ``dy`` (T, N, outputs) is the one by the outputs, ``dlast`` {direction: by the last states} (0 if left
     out). Gradients by first columns are those of the tied weights.
     """
-    caches, lengths = cache
+    caches, lengths, order, back = cache
     dx, found = 0, {}
-    for way, part in zip(layer.ways, layer.split(dy), strict=True):
+    for way, part in zip(layer.ways, layer.split(dy[:, order]), strict=True):
         dense, inner = caches[way]
-        end = (dlast or {}).get(way) or _zeros(layer.cell, dy)
+        end = tuple(state[order] for state in (dlast or {}).get(way) or _zeros(layer.cell, dy))
         flowing = _turned(part, lengths) if way == "reverse" else part
         here, _, by = _module(layer.cell).backward(layer.cell, dense, inner, flowing, end)
         dx = dx + (_turned(here, lengths) if way == "reverse" else here)
         found[way] = tied_gradients(arrays[way], by)
-    return dx, found
+    return dx[:, back], found
