@@ -118,12 +118,13 @@ def prune_slices(share, axis=0, importance=None):
     return project
 
 
-def admm(network, x, labels, project, settings, *, masks=None, retrain=None, progress=None):
+def admm(network, x, labels, project, settings, *, masks=None, retrain=None, progress=None, train=train):
     """ADMM on the arrays that ``project`` ({name: function}) names, then the hard projection.
 
     Returns (network, masks): the projected arrays, and where they are not zero (float32, 0 or 1). Weights
     that ``masks`` holds at zero stay there: to go on in steps (progressive ADMM), pass one call's masks to
-    the next. With ``retrain`` (Settings) the kept weights are trained on, free but for the mask.
+    the next. With ``retrain`` (Settings) the kept weights are trained on, free but for the mask. ``train``
+    is for networks of another kind: a function of the arguments and the result of the trainer's.
     """
     masks = dict(masks or {})
 

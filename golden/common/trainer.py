@@ -8,7 +8,7 @@ import numpy as np
 from .layers import BACKWARD, FORWARD, softmax_cross_entropy
 from .optim import Adam, cosine_rate, shift_images
 
-__all__ = ["Settings", "Hooks", "train", "gradients", "refresh_statistics"]
+__all__ = ["Settings", "Hooks", "descend", "train", "gradients", "refresh_statistics"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +105,33 @@ def refresh_statistics(network, x, batch=512):
     return replace(network, arrays=arrays)
 
 
+def descend(arrays, count, gradient, settings, hooks=None, progress=None):
+    """Trains ``arrays``, in place, on ``count`` examples in shuffled batches.
+
+    ``gradient(used, chosen, rng)`` is (loss, {name: gradient}) of the examples ``chosen``, ``used`` being
+    the arrays behind ``hooks.project``. ``progress(epoch, epochs, loss)`` is called after each epoch.
+    """
+    hooks, rng = hooks or Hooks(), np.random.default_rng(settings.seed)
+    adam, batches = Adam(settings.decay), count // settings.batch
+    for epoch in range(settings.epochs):
+        order, total = rng.permutation(count), 0.0
+        for number in range(batches):
+            chosen = order[number * settings.batch:(number + 1) * settings.batch]
+            used = {**arrays, **{name: project(arrays[name]) for name, project in hooks.project.items()}}
+            loss, found = gradient(used, chosen, rng)
+            for name, penalty in hooks.penalty.items():
+                found[name] = found[name] + penalty(arrays[name])
+            step = epoch * batches + number
+            adam.step(arrays, found, cosine_rate(settings.rate, step, settings.epochs * batches))
+            for name, mask in hooks.masks.items():
+                arrays[name] *= mask
+            total += loss
+        if hooks.epoch:
+            hooks.epoch(epoch, arrays)
+        if progress:
+            progress(epoch + 1, settings.epochs, total / batches)
+
+
 def train(network, x, labels, settings, hooks=None, progress=None):
     """A trained copy of ``network``: softmax cross entropy on ``x`` (N, C, H, W) or (N, K), ``labels`` (N,).
 
@@ -116,30 +143,17 @@ def train(network, x, labels, settings, hooks=None, progress=None):
     if len(x) != len(labels) or len(x) < settings.batch:
         raise ValueError(f"training data must be at least {settings.batch} images with a label each, "
                          f"not {len(x)} images and {len(labels)} labels")
-    rng = np.random.default_rng(settings.seed)
     arrays = {name: array.astype(np.float32) for name, array in network.arrays.items()}
     norms = [node for node in network.nodes if node.op_type == "BatchNormalization"]
-    adam, batches = Adam(settings.decay), len(x) // settings.batch
-    for epoch in range(settings.epochs):
-        order, total = rng.permutation(len(x)), 0.0
-        for number in range(batches):
-            chosen = order[number * settings.batch:(number + 1) * settings.batch]
-            images = shift_images(x[chosen], settings.shift, rng) if settings.shift else x[chosen]
-            images = np.ascontiguousarray(np.moveaxis(images, 0, -1), dtype=np.float32)
-            used = {**arrays, **{name: project(arrays[name]) for name, project in hooks.project.items()}}
-            loss, found, statistics = gradients(network, used, images, labels[chosen], hooks.quantize)
-            for name, penalty in hooks.penalty.items():
-                found[name] = found[name] + penalty(arrays[name])
-            step = epoch * batches + number
-            adam.step(arrays, found, cosine_rate(settings.rate, step, settings.epochs * batches))
-            for name, mask in hooks.masks.items():
-                arrays[name] *= mask
-            for node in norms:
-                for name, value in zip(node.inputs[3:], statistics[node.name], strict=True):
-                    arrays[name] += np.float32(0.1) * (value - arrays[name])
-            total += loss
-        if hooks.epoch:
-            hooks.epoch(epoch, arrays)
-        if progress:
-            progress(epoch + 1, settings.epochs, total / batches)
+
+    def gradient(used, chosen, rng):
+        images = shift_images(x[chosen], settings.shift, rng) if settings.shift else x[chosen]
+        images = np.ascontiguousarray(np.moveaxis(images, 0, -1), dtype=np.float32)
+        loss, found, statistics = gradients(network, used, images, labels[chosen], hooks.quantize)
+        for node in norms:
+            for name, value in zip(node.inputs[3:], statistics[node.name], strict=True):
+                arrays[name] += np.float32(0.1) * (value - arrays[name])
+        return loss, found
+
+    descend(arrays, len(x), gradient, settings, hooks, progress)
     return replace(network, arrays=arrays)

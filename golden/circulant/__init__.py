@@ -1,0 +1,1 @@
+"""Golden models of recurrent networks (LSTM, GRU) whose matrices are block-circulant."""
