@@ -36,6 +36,8 @@ class ColumnArray(wiring.Component):
         Lanes of a group, which is written alone; divides ``lanes``.
     activation_width : int
         Bits of an activation.
+    registered : bool
+        `RowMemory`'s.
     convolution, transposed : bool
         Modes that exist. Without ``convolution`` there is no row memory, without ``transposed`` the members
         ``dense*`` are ignored.
@@ -87,7 +89,7 @@ class ColumnArray(wiring.Component):
     latency = 5
 
     def __init__(self, lanes, acc_width, row_depth, drain_width, scatter_width,
-                 convolution=True, transposed=True, activation_width=8):
+                 convolution=True, transposed=True, activation_width=8, registered=True):
         for name, width in (("drain_width", drain_width), ("scatter_width", scatter_width)):
             if lanes % width:
                 raise ValueError(f"{name} must divide the {lanes} lanes, not {width}")
@@ -101,6 +103,7 @@ class ColumnArray(wiring.Component):
         self.activation_width = activation_width
         self.convolution = convolution
         self.transposed = transposed
+        self.registered = registered
         super().__init__({
             "valid": In(1),
             "ready": Out(1),
@@ -139,7 +142,7 @@ class ColumnArray(wiring.Component):
 
         if self.convolution:
             m.submodules.rows = rows = RowMemory(
-                self.lanes, width, self.row_depth, self.scatter_width)
+                self.lanes, width, self.row_depth, self.scatter_width, self.registered)
             m.d.comb += [
                 rows.row.eq(self.row), rows.clear.eq(delay(m, idle | (self.dense & self.transposed), 2)),
                 rows.signed.eq(is_signed), rows.write_row.eq(self.write_row),

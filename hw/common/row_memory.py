@@ -23,11 +23,15 @@ class RowMemory(wiring.Component):
         Writes ``write_data`` to the row in each group whose bit is set. A row read in the same cycle or later
         has what was written; one read the cycle before must not be the same.
 
+    ``registered`` False saves the register of each activation, in a chip that is full: what follows then has
+    the block RAM's own delay before it. Cycles are the same.
+
     Cost: ``row_depth * lanes * A`` bits of block RAM.
     """
 
-    def __init__(self, lanes, activation_width, row_depth, scatter_width):
+    def __init__(self, lanes, activation_width, row_depth, scatter_width, registered=True):
         self._lanes, self._width, self._depth, self._group = lanes, activation_width, row_depth, scatter_width
+        self._registered = registered
         super().__init__({
             "row": In(range(row_depth)), "clear": In(1), "signed": In(1),
             "x": Out(activation_width * lanes), "sign": Out(lanes),
@@ -39,7 +43,11 @@ class RowMemory(wiring.Component):
         m = Module()
         width = self._width
         x, sign = Signal.like(self.x, reset_less=True), Signal.like(self.sign, reset_less=True)
-        row = delay(m, self.row, 1)
+        late = 0 if self._registered else 1
+        row, write_row, write_data = (
+            delay(m, value, cycles)
+            for value, cycles in ((self.row, 1 + late), (self.write_row, late), (self.write_data, late)))
+        write_groups = delay(m, self.write_groups, late, reset_less=False)
         words = []
         for group in range(self._lanes // self._group):
             # Never is a row read in the cycle in which it is written.
@@ -47,12 +55,17 @@ class RowMemory(wiring.Component):
             m.submodules[f"rows_{group}"] = memory
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [
-                write.addr.eq(self.write_row),
-                write.data.eq(self.write_data),
-                write.en.eq(self.write_groups[group]),
+                write.addr.eq(write_row),
+                write.data.eq(write_data),
+                write.en.eq(write_groups[group]),
                 read.addr.eq(row),
             ]
             words.append(read.data)
+        if not self._registered:
+            clear, is_signed = delay(m, self.clear, 1), delay(m, self.signed & ~self.clear, 1)
+            m.d.comb += [self.x.eq(Cat(words) & ~clear.replicate(len(x))),
+                         self.sign.eq(Cat(words)[width - 1::width] & is_signed.replicate(self._lanes))]
+            return m
         m.d.sync += [x.eq(Cat(words)), sign.eq(Cat(words)[width - 1::width])]
         with m.If(self.clear):
             m.d.sync += x.eq(0)

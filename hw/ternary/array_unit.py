@@ -21,7 +21,7 @@ def make_array(config):
         return SerialColumnArray(config)
     return ColumnArray(
         config.lanes, config.acc_width, config.row_depth, config.drain_width, config.scatter_width,
-        config.convolution, config.transposed, config.activation_width)
+        config.convolution, config.transposed, config.activation_width, registered=config.arrays == 1)
 
 
 class ArrayUnit(wiring.Component):

@@ -56,7 +56,8 @@ def add(sums, term, rows):
 
 
 @pytest.mark.parametrize("kwargs, modes", [
-    ({}, [0, 1]), ({"transposed": False}, [0]), ({"convolution": False}, [1])])
+    ({}, [0, 1]), ({"transposed": False}, [0]), ({"convolution": False}, [1]),
+    ({"registered": False}, [0, 1]), ({"transposed": False, "registered": False}, [0])])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_sums_and_latency(kwargs, modes, seed):
     """Every snapshot appears exactly in its cycle: lanes are read all the time, one vector each cycle."""
@@ -95,8 +96,9 @@ def test_sums_and_latency(kwargs, modes, seed):
     simulate(dut, bench, timeout=20_000)
 
 
-def test_groups_are_written_alone_and_read_at_once():
-    dut = make()
+@pytest.mark.parametrize("registered", [True, False])
+def test_groups_are_written_alone_and_read_at_once(registered):
+    dut = make(registered=registered)
 
     async def read(ctx):
         for lane in range(0, LANES, DRAIN):
