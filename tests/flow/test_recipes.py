@@ -21,7 +21,7 @@ def test_the_sparse_recipe_on_small_data():
     data, seen = Dataset("bars", *bars(256, rng), *bars(64, rng)), []
     trained = train_mnist_sparse(0, lambda *event: seen.append(event[0]), data=data, epochs=(2, 2, 1),
                                  filters=(4, 8, 8))
-    shares = zero_shares(trained.ternary)
+    shares = zero_shares(trained.compressed)
     assert shares.pop("conv1") >= 1 / 3 and min(shares.values()) >= 0.82
     assert set(seen) == {"float", "ternary"}
     assert forward(trained.integer, np.rint(data.test_x * 255).astype(np.int64)).shape == (64, 10)
