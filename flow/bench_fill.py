@@ -22,7 +22,7 @@ SHAPE = (32, 16, 16)  #: of an image; a lane's window, 4 x 4 pixels, fills its 5
 FILTERS = 64
 POOL = (2, 2)         #: without it, there are more results than the output stream takes
 ZEROS = 80            #: percent of the weights
-FREQUENCY = 30.0      #: MHz that the router strives for; the placer looks for short wires alone
+FREQUENCY = 12.0      #: MHz that the router strives for; the placer looks for short wires alone
 RESOURCES = {"comb": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "multipliers": "MULT18X18D"}
 """Of each row of resources nextpnr's name for them."""
 

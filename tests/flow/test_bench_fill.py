@@ -48,7 +48,7 @@ def test_rows_of_a_full_chip(chip, tmp_path):
         (75, True), (90, True), (91, False), (25, True)]
     assert found["ff"].unit == "% of TRELLIS_FF, 90 of 100"
     assert found["fmax"].value == 50 and found["gmacs"].value == rate * 50 / 1000
-    assert chip == {"seeds": (1,), "out_of_context": False, "frequency": 30.0, "target": "ecp5-85k",
+    assert chip == {"seeds": (1,), "out_of_context": False, "frequency": 12.0, "target": "ecp5-85k",
                     "units": 1}
 
 
