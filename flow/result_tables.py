@@ -7,7 +7,7 @@ __all__ = ["TABLES", "number"]
 MAPPINGS = {"cs": "combined-stationary `cs`", "is": "input-stationary `is`", "ws": "weight-stationary `ws`",
             "os": "output-stationary `os`"}
 
-OURS = "engine/", "lane/", "rebuild/", "utilization", "mnist/", "fill/"
+OURS = "engine/", "lane/", "rebuild/", "utilization", "mnist/", "fill-85f/"
 """How the names of rows begin that are measured on the engine, in the table's order."""
 
 PAPER = {
