@@ -123,7 +123,8 @@ def _forward(x, config, arithmetic, trace):
         else:
             values = np.stack([sums, differences], axis=-2)     # (..., slots, 2, parts)
             values[..., 0, 0, 1] = differences[..., 0, 0]
-            values[..., 0, 1, 0], values[..., 0, 1, 1] = even[..., 0, 1], odd[..., 0, 1]
+            values[..., 0, 1, 0] = even[..., 0, 1]
+            values[..., 0, 1, 1] = arithmetic.butterfly(0, odd[..., 0, 1])[1]
             values = values.reshape(*sums.shape[:-2], -1, 2)
         values = arithmetic.halve(values) if shift else values
         trace["sums", span] = values
@@ -140,7 +141,8 @@ def _inverse(slots, config, arithmetic, trace):
             pair = np.stack(arithmetic.butterfly(slots[..., 0, :], slots[..., 1, :]), axis=-4)
             ends = arithmetic.butterfly(values[..., 0, 0], values[..., 0, 1])
             pair[..., 0, 0] = np.stack(ends, axis=-2)
-            pair[..., 0, 1] = np.stack([2 * values[..., 1, 0], 2 * values[..., 1, 1]], axis=-2)
+            middle = 2 * values[..., 1, 0], arithmetic.butterfly(0, 2 * values[..., 1, 1])[1]
+            pair[..., 0, 1] = np.stack(middle, axis=-2)
         pair = arithmetic.halve(pair) if shift else pair
         trace["sums", span] = pair
         odd = _rotated(pair[..., 1, :, :, :], span, arithmetic, trace)

@@ -27,7 +27,7 @@ class TransformConfig:
 
     size: int
     width: int = 16
-    factor_bits: int = 14
+    factor_bits: int = 12
     inverse: bool = False
     shifts: tuple[int, ...] | None = None
 
@@ -75,13 +75,13 @@ def bins(span):
     """The bins f of slots 0 .. span / 2 - 1; slot 0 holds bins 0 and span / 2, which are real.
 
     Of f and span - f, whose values are conjugate, one has a slot. From those of m = span / 2: slot 1 has bin
-    3 m / 2; slots 2 q and 2 q + 1 have the two bins that slot q contributes to, first that with cos >= 0.
+    m / 2; slots 2 q and 2 q + 1 have the two bins that slot q contributes to, first that with cos >= 0.
     """
     if span == 2:
         return [0]
     half = span // 2
     near = [f if f < half / 2 else f + half for f in bins(half)[1:]]
-    return [0, 3 * half // 2, *(b for g in near for b in (g, (g + half) % span))]
+    return [0, half // 2, *(b for g in near for b in (g, (g + half) % span))]
 
 
 def digits(value):

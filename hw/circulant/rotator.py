@@ -59,7 +59,7 @@ class _Rotator(wiring.Component):
         late = self._flag(m, self._late, cycles + self._distance, "late")
         negative = self._flag(m, self._negative, cycles + self._distance, "negative")
         other = Mux(late, delay(m, value, 2 * self._distance, name="other"), value)
-        return (other ^ negative.replicate(len(value))).as_signed(), negative
+        return (other.as_unsigned() ^ negative.replicate(len(value))).as_signed(), negative
 
 
 class DiagonalRotator(_Rotator):
@@ -114,11 +114,10 @@ class Rotator(_Rotator):
         super().__init__(in_width, out_width, distance, late, c, s, bits)
         self._part = in_width + 1
         self._constants = sorted({*c, *map(abs, s)} - {0, 1 << bits})
-        self._products = [ConstantProduct(in_width, factor, bits - 1) for factor in self._constants]
-        if len(self._products) > self.most:
-            self._products = None
-            self._steps = 3
+        if len(self._constants) > self.most:
+            self._products, self._steps = None, 2
         else:
+            self._products = [ConstantProduct(in_width, factor, bits - 1) for factor in self._constants]
             self._steps = max(product.latency for product in self._products) + 1
         self.latency = self._steps + distance + 1
 
@@ -155,11 +154,11 @@ class Rotator(_Rotator):
                     with m.Case(n) if n < len(used) - 1 else m.Default():
                         m.d.comb += chosen.eq(results[factor])
             some = self._flag(m, [v != 0 for v in wanted], steps, f"{name}_some") if 0 in wanted else Const(1, 1)
-            yield delay(m, (chosen & some.replicate(self._part)).as_signed(), 1, name=name)
+            yield delay(m, Mux(some, chosen, 0)[:self._part].as_signed(), 1, name=name)
 
     def _multiplied(self, m, factors, name):
         """A product, ``_steps`` cycles behind ``i``, of two registers with a register behind."""
         factor = Cat(*(self._flag(m, [v >> bit & 1 for v in factors], 1, f"{name}{bit}")
                        for bit in range(self._bits + 1)), Const(0, 1)).as_signed()
-        product = delay(m, factor * delay(m, self.i[1], 1, name=f"{name}_i"), 1, name=f"{name}_product")
-        return delay(m, (product >> self._bits - 1)[:self._part].as_signed(), 1, name=f"{name}_cut")
+        product = factor * delay(m, self.i[1], 1, name=f"{name}_i")
+        return delay(m, (product >> self._bits - 1)[:self._part].as_signed(), 1, name=f"{name}_product")
