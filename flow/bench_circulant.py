@@ -24,7 +24,7 @@ def transform_verilog(config):
 def _packed(bench, config):
     kind = "ifft" if config.inverse else "fft"
     bench.note(f"{kind} of {config.size}")
-    return bench.once(config, lambda: packed(bench, f"{kind}{config.size}", transform_verilog(config), TARGET))
+    return bench.once(config, lambda: packed(bench, f"{kind}{config.size}", transform_verilog(config)))
 
 
 def _placed(bench, config):

@@ -182,8 +182,8 @@ def _errors(config, amplitudes=None):
 def intervals(config):
     """{(what, span): (least, most)} of all that passes on the way, for any input of ``config.width`` bits.
 
-    "rotated": the odd part behind the rotation, "sums": the results of the butterflies. Each number is a linear
-    form of the inputs, whose interval is known exactly, and an error of roundings, which is bounded.
+    "rotated": the odd part behind the rotation, "sums": the results of the butterflies. Each number is a
+    linear form of the inputs, whose interval is known exactly, and an error of roundings, which is bounded.
     """
     low, high = -(1 << config.width - 1), (1 << config.width - 1) - 1
     _, errors = _errors(config)
@@ -201,7 +201,7 @@ def widths(config):
 
 
 def error_bound(config):
-    """Bounds (h, 2) or (k,) of the errors of each result against the exact transform divided by 2 ** sum(shifts).
+    """Bounds, (h, 2) or (k,), of each result's error against the exact transform / 2 ** sum(shifts).
 
     The exact transforms are `pack` (numpy.fft.rfft(x)) and k * numpy.fft.irfft(`unpack` (slots)). Errors are
     those of roundings and of rounded factors, each times what later stages make of it.
@@ -225,7 +225,9 @@ def _checked(values, shape, config):
 
 
 def forward(x, config):
-    """Slots (..., h, 2), int64, of blocks ``x`` (..., k): about `pack` (numpy.fft.rfft(x)) / 2 ** sum(shifts).
+    """Slots (..., h, 2), int64, of blocks ``x`` (..., k).
+
+    About `pack` (numpy.fft.rfft(x)) / 2 ** sum(shifts).
 
     Raises TypeError for other than integers; ValueError for another shape, values of more than
     ``config.width`` bits, and a config of the inverse transform.
@@ -236,7 +238,9 @@ def forward(x, config):
 
 
 def inverse(slots, config):
-    """Blocks (..., k), int64, of ``slots`` (..., h, 2): about k numpy.fft.irfft(`unpack` (slots)) / 2 ** sum(shifts).
+    """Blocks (..., k), int64, of ``slots`` (..., h, 2).
+
+    About k numpy.fft.irfft(`unpack` (slots)) / 2 ** sum(shifts).
 
     Raises as `forward`, for a config of the forward transform.
     """

@@ -101,7 +101,7 @@ def digits(value):
 
 @dataclass(frozen=True)
 class Swap:
-    """Values change lines: in each cycle t that ``crossed`` has, the upper one with the lower of t - distance.
+    """Values change lines: in each cycle t of ``crossed``, the upper one with the lower of t - distance.
 
     Of a block's values v[t][line]: v[t][0] and v[t - distance][1] change places.
     """
@@ -136,8 +136,8 @@ class Step:
 def schedule(size):
     """The forward transform's stages, a list of `Step`, span 2 first.
 
-    j is the number of a spectrum, that of the samples n with n = j modulo size / span; part 0 is the real part,
-    1 the imaginary one; of slot 0 they are the first bin and the middle one.
+    j is the number of a spectrum, that of the samples n with n = j modulo size / span; part 0 is the real
+    part, 1 the imaginary one; of slot 0 they are the first bin and the middle one.
     """
     cycles, stages = size // 2, size.bit_length() - 1
     labels = np.zeros((cycles, 2, 3), np.int64)

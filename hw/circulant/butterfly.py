@@ -11,12 +11,12 @@ __all__ = ["Butterfly"]
 
 
 class Butterfly(wiring.Component):
-    """``o = (a + b, a - b)`` of ``i = (a, b)``; where ``passed``, ``o = (a, -b)``, or twice that if ``double``.
+    """``o = (a + b, a - b)`` of ``i = (a, b)``; where ``passed``, (a, -b), or twice that if ``double``.
 
     With ``shift`` results are halved, rounded half up.
 
-    Members: ``i``: In(lines(in_width)), ``passed``: In(1), of the same cycle, ``o``: Out(lines(out_width)), which
-    must suffice for all results.
+    Members: ``i``: In(lines(in_width)), ``passed``: In(1), of the same cycle, ``o``: Out(lines(out_width)),
+    which must suffice for all results.
 
     Timing: ``latency`` = 2 cycles. Not reset.
     Cost: two adders, 4 * in_width + 2 * out_width flip-flops; with ``double`` 2 * out_width LUTs.

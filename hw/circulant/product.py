@@ -14,11 +14,11 @@ __all__ = ["ConstantProduct"]
 class ConstantProduct(wiring.Component):
     """``o = (factor * i + half) >> cut`` where half = 2 ** (cut - 1) if ``rounded``, else 0.
 
-    Canonical signed digits are added from the lowest to the highest, so that each addition leaves the bits below
-    its digit alone.
+    Canonical signed digits are added from the lowest to the highest, so that each addition leaves the bits
+    below its digit alone.
 
-    Parameters: ``width``: bits of ``i``; ``factor``: an integer > 0, if ``rounded`` with its highest digit from
-    2 ** cut on and not the only one; ``cut``: an integer > 0.
+    Parameters: ``width``: bits of ``i``; ``factor``: an integer > 0, if ``rounded`` with its highest digit
+    from 2 ** cut on and not the only one; ``cut``: an integer > 0.
 
     Members: ``i``: In(signed(width)), ``o``: Out, as wide as the product needs.
 
@@ -30,8 +30,8 @@ class ConstantProduct(wiring.Component):
         self._digits, self._cut, self._rounded = digits(factor), cut, rounded
         self.latency = len(self._digits) - 1
         if rounded and not (self.latency and self._digits[-1][0] >= cut):
-            raise ValueError(f"factor of a rounded product must have two digits, one of them 2 ** {cut} or more, "
-                             f"not be {factor}")
+            raise ValueError("factor of a rounded product must have two digits, one of them "
+                             f"2 ** {cut} or more, not be {factor}")
         half = 1 << cut - 1 if rounded else 0
         least = (factor * -(1 << width - 1) + half) >> cut
         super().__init__({"i": In(signed(width)), "o": Out(signed(signed_width(least, -least)))})

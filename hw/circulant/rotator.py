@@ -29,8 +29,8 @@ class _Rotator(wiring.Component):
     late : list of bool
         Of each index: it is an imaginary part.
     c, s : list of int
-        Of each index its factor's parts times 2 ** ``bits``, c >= 0; where a number is left alone c = 2 ** bits
-        and s = 0.
+        Of each index its factor's parts times 2 ** ``bits``, c >= 0; where a number is left alone
+        c = 2 ** bits and s = 0.
     bits : int
 
     Members
@@ -138,7 +138,8 @@ class Rotator(_Rotator):
 
     def _chosen(self, m, c, s):
         """p and q, ``_steps`` cycles behind ``i``: one of the products each."""
-        steps, results = self._steps - 1, {1 << self._bits: delay(m, self.i[1], self._steps - 1, name="one") << 1}
+        steps = self._steps - 1
+        results = {1 << self._bits: delay(m, self.i[1], steps, name="one") << 1}
         for n, (factor, product) in enumerate(zip(self._constants, self._products, strict=True)):
             m.submodules[f"product{n}"] = product
             m.d.comb += product.i.eq(self.i[1])
@@ -153,7 +154,7 @@ class Rotator(_Rotator):
                 for n, factor in enumerate(used):
                     with m.Case(n) if n < len(used) - 1 else m.Default():
                         m.d.comb += chosen.eq(results[factor])
-            some = self._flag(m, [v != 0 for v in wanted], steps, f"{name}_some") if 0 in wanted else Const(1, 1)
+            some = self._flag(m, [v != 0 for v in wanted], steps, f"{name}_some")
             yield delay(m, Mux(some, chosen, 0)[:self._part].as_signed(), 1, name=name)
 
     def _multiplied(self, m, factors, name):

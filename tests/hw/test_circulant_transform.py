@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The real Fourier transform in hardware: every bit as golden; gaps, extremes, resets; products and messages."""
+"""The real Fourier transform in hardware: every bit as golden; gaps, extremes, resets; products."""
 
 import random
 
