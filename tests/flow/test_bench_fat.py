@@ -49,8 +49,9 @@ def test_rows_of_a_trained_network(monkeypatch, tmp_path):
     integer = bench_tools.ternary.selftest(SERIAL_ALL)
     images = np.random.default_rng(0).random((5, *integer.input_shape))
     data = Dataset("noise", images, None, images, np.zeros(5, np.int64))
-    networks = [Trained(network=None, accuracy=accuracy, compressed=None, compressed_accuracy=0.5, integer=integer)
-                for accuracy in (0.5, 0.7, 0.9)]
+    networks = [
+        Trained(network=None, accuracy=accuracy, compressed=None, compressed_accuracy=0.5, integer=integer)
+        for accuracy in (0.5, 0.7, 0.9)]
     monkeypatch.setattr(bench_fat, "mnist10k", lambda: data)
     monkeypatch.setattr(recipes, "train_mnist_sparse", lambda seed: networks[seed])
     monkeypatch.setattr(bench_tools.ternary, "simulate",
