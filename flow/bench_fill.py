@@ -9,7 +9,7 @@ from shiftwork.golden.ternary.layers import TernaryNetwork
 from . import ternary
 from .bench import at_least, at_most, exactly, reported
 from .bench_fat import layer
-from .bench_tools import simulated, synthesis, used
+from .bench_tools import RESOURCES, simulated, synthesis, used
 
 __all__ = ["ENTRIES", "filled"]
 
@@ -23,8 +23,6 @@ FILTERS = 64
 POOL = (2, 2)         #: without it, there are more results than the output stream takes
 ZEROS = 80            #: percent of the weights
 FREQUENCY = 12.0      #: MHz that the router strives for; the placer looks for short wires alone
-RESOURCES = {"comb": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "multipliers": "MULT18X18D"}
-"""Of each row of resources nextpnr's name for them."""
 
 
 def roofline(bench):

@@ -6,14 +6,12 @@ from shiftwork.golden.smartexchange.config import PRESETS
 
 from . import smartexchange
 from .bench import at_least, at_most, reported
-from .bench_tools import packed, synthesis, used
+from .bench_tools import RESOURCES, packed, synthesis, used
 
 __all__ = ["ENTRIES", "multipliers_verilog"]
 
 DEFAULT = PRESETS["default"]
 LANES = (32, 64)
-RESOURCES = {"comb": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "multipliers": "MULT18X18D"}
-"""Of each row of resources nextpnr's name for them."""
 
 
 def multipliers_verilog(config):

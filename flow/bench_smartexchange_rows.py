@@ -37,11 +37,11 @@ TRAINED = replace(PRESETS["default"], grid_rows=1, grid_columns=1, row_depth=409
 """64 images, a lane for each, whose maps stand in the lane's row memory as a whole."""
 
 
-def layer(percent, filters, channels, rng, height=None):
+def layer(percent, filters, channels, rng, height=None, levels=8):
     """A 3x3 convolution, padded by 1, of random coefficients in slices of ``height`` rows, or in one.
 
-    Of each filter's coefficients at least ``percent`` are 0, the others plus or minus 2 ** (0 .. 7). Bases
-    are full ones, outputs have 16 bits.
+    Of each filter's coefficients at least ``percent`` are 0, the others plus or minus 2 ** p, p of
+    ``levels`` values from 0 on. Bases are full ones, outputs have 16 bits.
     """
     rows = 3 * channels
     bounds = (*range(0, rows, height or rows), rows)
@@ -51,7 +51,7 @@ def layer(percent, filters, channels, rng, height=None):
         row[rng.permutation(row.size)[:kept]] = rng.choice([-1, 1], kept)
     return ConvLayer(
         name="conv", kernel_rows=3, pads=(1, 1, 1, 1), bounds=bounds, signs=signs.reshape(filters, rows, 3),
-        exponents=rng.integers(0, 8, (filters, rows, 3)).astype(np.int8),
+        exponents=rng.integers(0, levels, (filters, rows, 3)).astype(np.int8),
         basis=rng.integers(-127, 128, (filters, len(bounds) - 1, 3, 3)).astype(np.int8),
         bias=rng.integers(-1_000_000, 1_000_000, filters), scale=rng.integers(1024, 2048, filters),
         shift=np.full(filters, 21), low=-32768, high=32767, input_signed=False)

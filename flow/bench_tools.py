@@ -6,9 +6,12 @@ from . import build as folders
 from . import ternary
 from .bench import at_least, at_most, reported
 
-__all__ = ["accuracy_rows", "packed", "simulated", "synthesis", "trained_digits", "used"]
+__all__ = ["RESOURCES", "accuracy_rows", "packed", "simulated", "synthesis", "trained_digits", "used"]
 
 SEEDS = (1, 2, 3)
+
+RESOURCES = {"comb": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "multipliers": "MULT18X18D"}
+"""Of each row of resources nextpnr's name for them, on the ECP5."""
 
 
 def synthesis(bench, engine, config, target="ecp5-85k", seeds=SEEDS, **more):
