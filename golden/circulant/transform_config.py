@@ -10,7 +10,10 @@ import numpy as np
 
 from .matrix import BLOCK_SIZES
 
-__all__ = ["Swap", "TransformConfig", "bins", "digits", "schedule"]
+__all__ = ["MOST_CONSTANTS", "Swap", "TransformConfig", "bins", "digits", "latency", "schedule"]
+
+MOST_CONSTANTS = 3
+"""Different constants of a rotation up to which products are shifts and additions, not multipliers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,3 +178,23 @@ def _results(labels, count):
             pair[:] = (j, part, 0), (j, part, 1)
     assert results[..., 0].max() < count
     return results
+
+
+def latency(config):
+    """Cycles from a block's first pair to its first pair of results.
+
+    Of each stage: the distances of its swaps, 2 for the butterfly, and for a rotation its distance, 1, and
+
+        span 8:          digits of its one constant
+        up to `MOST_CONSTANTS` constants: digits of the one that has most
+        more:            2
+    """
+    found = 0
+    for step in schedule(config.size):
+        found += 2 + sum(swap.distance for swap in step.swaps)
+        if step.span >= 8:
+            factors = {int(abs(f)) for part in config.factors(step.span) for f in part}
+            constants = factors - {0, 1 << config.factor_bits}
+            multiplied = len(constants) > MOST_CONSTANTS
+            found += step.distance + 1 + (2 if multiplied else max(len(digits(f)) for f in constants))
+    return found

@@ -3,6 +3,7 @@
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from shiftwork.golden.circulant.transform_config import MOST_CONSTANTS
 
 from ..common.delay import delay
 from .product import ConstantProduct
@@ -101,20 +102,18 @@ class Rotator(_Rotator):
 
         p = (c * a) >> (bits - 1),  q = (|s| * b) >> (bits - 1)
 
-    Up to ``most`` different constants are products by shifts and additions; if there are more, c and |s| come
-    from a table and p and q out of multipliers.
+    Up to `MOST_CONSTANTS` different constants are products by shifts and additions; if there are more, c and
+    |s| come from a table and p and q out of multipliers.
 
     Timing: ``latency`` cycles, of the upper line, too. Not reset.
     Cost: the products' adders or two multipliers (of more than 18 bits: more), one adder, multiplexers.
     """
 
-    most = 3
-
     def __init__(self, in_width, out_width, distance, late, c, s, bits):
         super().__init__(in_width, out_width, distance, late, c, s, bits)
         self._part = in_width + 1
         self._constants = sorted({*c, *map(abs, s)} - {0, 1 << bits})
-        if len(self._constants) > self.most:
+        if len(self._constants) > MOST_CONSTANTS:
             self._products, self._steps = None, 2
         else:
             self._products = [ConstantProduct(in_width, factor, bits - 1) for factor in self._constants]

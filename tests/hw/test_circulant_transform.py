@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 from shiftwork.golden.circulant.transform import forward, inverse
-from shiftwork.golden.circulant.transform_config import TransformConfig
+from shiftwork.golden.circulant.transform_config import TransformConfig, latency
 from shiftwork.hw.circulant.product import ConstantProduct
 from shiftwork.hw.circulant.transform import Transform
 
@@ -101,6 +101,7 @@ def _configs():
 @pytest.mark.parametrize("config", list(_configs()), ids=str)
 def test_every_bit(config):
     dut = Transform(config)
+    assert dut.latency == latency(config)
     count = max(8, 64 // config.cycles)
     pairs, expected = _pairs(config, dut, _blocks(config, count, 1))
     found, times = [], []
