@@ -29,7 +29,8 @@ class ShiftAddLanes(wiring.Component):
     write_row, write_data : In, write : In(1), of `RowMemory`
     snapshots : Out, those of all lanes, ``ShiftAddColumn.latency`` cycles after the term
 
-    Where no term is, x is zero; with several arrays (`RowMemory` without registers) accumulators stand still.
+    A cycle without a term adds 0; or, where there are several arrays (`RowMemory` without registers), nothing:
+    accumulators have an enable, and x comes from block RAM as it is.
     """
 
     def __init__(self, config):
