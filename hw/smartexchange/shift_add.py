@@ -29,7 +29,7 @@ class ShiftAddLanes(wiring.Component):
     write_row, write_data : In, write : In(1), of `RowMemory`
     snapshots : Out, those of all lanes, ``ShiftAddColumn.latency`` cycles after the term
 
-    A cycle without a term adds 0; or, where there are several arrays (`RowMemory` without registers), nothing:
+    A cycle without a term adds 0; or nothing, where there are several arrays (`RowMemory` without registers):
     accumulators have an enable, and x comes from block RAM as it is.
     """
 
