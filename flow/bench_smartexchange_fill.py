@@ -12,10 +12,11 @@ from .bench_smartexchange_rows import layer
 
 __all__ = ["ENTRIES"]
 
-FULL = SmartExchangeConfig(arrays=4, lanes=128, grid_rows=64, grid_columns=1, row_depth=512, basis_depth=256,
-                           table_depth=128, acc_width=18, sum_width=28, scatter_width=8, combine_width=16,
+FULL = SmartExchangeConfig(arrays=2, lanes=256, grid_rows=64, grid_columns=1, row_depth=512, basis_depth=256,
+                           table_depth=128, acc_width=18, sum_width=26, scatter_width=8, combine_width=32,
                            row_slots=2, pool_columns=4)
-"""512 lanes, each for one row of an image's map; 16 of an array's are combined in a cycle."""
+"""512 lanes, each for one row of an image's map; 32 of an array's are combined in a cycle. Sums need 26 bits.
+More arrays of fewer lanes would repeat the scalers, which two arrays' keep up with 256 lanes each."""
 
 SHAPE = (42, 64, 4)  #: of an image; a lane's window, 3 x 4 pixels, fills its 512 rows but 8
 POOL = (1, 2)        #: without it, there are more results than the output stream takes

@@ -28,6 +28,9 @@ class ShiftAddLanes(wiring.Component):
     valid, row, negative, shift, last, signed : In, a term
     write_row, write_data : In, write : In(1), of `RowMemory`
     snapshots : Out, those of all lanes, ``ShiftAddColumn.latency`` cycles after the term
+
+    A cycle without a term adds 0; or nothing, where there are several arrays (`RowMemory` without registers):
+    accumulators have an enable, and x comes from block RAM as it is.
     """
 
     def __init__(self, config):
@@ -41,15 +44,16 @@ class ShiftAddLanes(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, width, lanes = self._config, self._config.activation_width, self._config.scatter_width
-        m.submodules.rows = rows = RowMemory(lanes, width, config.row_depth, lanes)
+        lean = config.arrays > 1
+        m.submodules.rows = rows = RowMemory(lanes, width, config.row_depth, lanes, registered=not lean)
         valid, negative, shift = (delay(m, value, 2) for value in (self.valid, self.negative, self.shift))
         # The mark of the last term knows the module's reset, which sets it: accumulators then stay cleared
         # until all older terms are gone.
         last = delay(m, self.valid & self.last, 2, init=1, reset_less=False)
         m.d.comb += [
-            rows.row.eq(self.row), rows.clear.eq(~valid), rows.signed.eq(delay(m, self.signed, 2)),
-            rows.write_row.eq(self.write_row), rows.write_data.eq(self.write_data),
-            rows.write_groups.eq(self.write),
+            rows.row.eq(self.row), rows.clear.eq(0 if lean else ~valid),
+            rows.signed.eq(delay(m, self.signed, 2)), rows.write_row.eq(self.write_row),
+            rows.write_data.eq(self.write_data), rows.write_groups.eq(self.write),
         ]
         complemented, turn, double, fill, ends = (
             Signal(name=name, reset_less=True) for name in ("complemented", "turn", "double", "fill", "ends"))
@@ -57,6 +61,7 @@ class ShiftAddLanes(wiring.Component):
             turn.eq(valid & (complemented ^ negative)), double.eq(valid & shift), fill.eq(negative),
             ends.eq(last),
         ]
+        adds = delay(m, valid, 1, name="adds") if lean else 1
         with m.If(last):
             m.d.sync += complemented.eq(0)
         with m.Elif(valid):
@@ -72,7 +77,8 @@ class ShiftAddLanes(wiring.Component):
                 total.eq(Mux(double, Cat(fill, turned), turned)[:config.acc_width] + x),
                 self.snapshots[n].eq(snapshot),
             ]
-            m.d.sync += acc.eq(total)
+            with m.If(adds):
+                m.d.sync += acc.eq(total)
             with m.If(ends):
                 m.d.sync += [acc.eq(0), snapshot.eq(total)]
         return m

@@ -12,11 +12,13 @@ from shiftwork.hw.smartexchange.shift_add import ShiftAddColumn
 from .kit import simulate
 
 TINY = PRESETS["tiny"]
+LEAN = dataclasses.replace(TINY, arrays=2)
 CONFIGS = {
     "tiny": TINY, "16 bits": dataclasses.replace(TINY, activation_width=16, acc_width=24),
     "one group": dataclasses.replace(TINY, scatter_width=8, combine_width=2, acc_width=17),
     "four groups": dataclasses.replace(TINY, lanes=16), "wide vectors": dataclasses.replace(TINY, lanes=32,
                                                                                     combine_width=8),
+    "lean": LEAN, "lean, four groups": dataclasses.replace(LEAN, lanes=16, activation_width=16, acc_width=24),
 }
 
 
@@ -106,9 +108,10 @@ def test_dot_products(seed, name, p):
     column.run(run)
 
 
-def test_back_to_back():
+@pytest.mark.parametrize("config", [TINY, LEAN])
+def test_back_to_back(config):
     """Dot products without any idle cycle between: each snapshot in the one cycle it must be there."""
-    column = Column(TINY, 7)
+    column = Column(config, 7)
     latency, lanes = ShiftAddColumn.latency, TINY.combine_width
 
     async def run(ctx):
@@ -135,9 +138,38 @@ def test_back_to_back():
     column.run(run)
 
 
-def test_reset():
+@pytest.mark.parametrize("config", [TINY, LEAN])
+def test_writes(config):
+    """Terms read what is written in their cycle, and not what is written K + 1 cycles later."""
+    config = dataclasses.replace(config, lanes=16)
+    column = Column(config, 5)
+    dut, width, pause = column.dut, config.activation_width, config.combine_cycles + 1
+
+    async def write(ctx, row):
+        values = [column.rng.getrandbits(width) for _ in range(config.scatter_width)]
+        ctx.set(dut.write_row, row)
+        ctx.set(dut.write_data, sum(value << width * n for n, value in enumerate(values)))
+        ctx.set(dut.write_groups, 2 ** config.groups - 1)
+        return values * config.groups
+
+    async def run(ctx):
+        for n in range(20):
+            sums = await write(ctx, n)
+            await column.issue(ctx, (n, 0, 0), 1, 0)
+            ctx.set(dut.write_groups, 0)
+            await ctx.tick().repeat(pause - 1)
+            await write(ctx, n)
+            await ctx.tick()
+            ctx.set(dut.write_groups, 0)
+            await column.check(ctx, sums, 0)
+
+    column.run(run)
+
+
+@pytest.mark.parametrize("config", [TINY, LEAN])
+def test_reset(config):
     """Amid a dot product; the next one begins with nothing."""
-    column = Column(TINY, 3)
+    column = Column(config, 3)
 
     async def run(ctx):
         await column.fill(ctx, 12)
