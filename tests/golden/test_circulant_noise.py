@@ -47,8 +47,8 @@ def test_more_bits_are_closer():
 
 def test_roundings_of_a_product_by_hand():
     """k = 4, whose transforms are exact: half a unit of each sum and of what is made of them."""
-    config = CONFIGS[4, 16]
-    layer = integers([Lstm(inputs=8, hidden=8, projection=4)], config).layers[0]
+    config = CONFIGS[4, 12]
+    layer = integers([Lstm(inputs=8, hidden=8, projection=4)], config, output_ranges=[1.0]).layers[0]
     gates = StepBound(layer, config).gates
     for (product, gate), unit in zip(((layer.products[0], "f"), (layer.products[1], "p")),
                                      (-12, layer.exponents["y"]), strict=True):
