@@ -81,13 +81,11 @@ def utilization(name, least, bench):
         work = multiplications(program)
         slots = work * (size // 2) // (3 * (size // 2) - 1)
         share = 3 * slots / (count * cycles)
-        yield (at_least(f"{name}/utilization@{size}", "of the multipliers' cycles", share, least) if least else
-               reported(f"{name}/utilization@{size}", "of the multipliers' cycles", share))
+        for what, unit, value, bound in (("utilization", "of the multipliers' cycles", share, least),
+                                         ("multipliers", "MULT18X18D", count, least and 120)):
+            row = f"{name}/{what}@{size}", unit, value
+            yield at_least(*row, bound) if bound else reported(*row)
         yield reported(f"{name}/busy@{size}", "of the multipliers' cycles", work / (count * cycles))
-        if least:
-            yield at_least(f"{name}/multipliers@{size}", "MULT18X18D", count, 120)
-        else:
-            yield reported(f"{name}/multipliers@{size}", "MULT18X18D", count)
         yield reported(f"{name}/cycles@{size}", "cycles a frame, single stream", cycles)
         yield reported(f"{name}/interleaved@{size}", f"cycles a frame, {INTERLEAVED} sequences",
                        _interleaved(bench, name, size))
@@ -103,7 +101,8 @@ def work(name, bench):
         cycles, multiplied = E_RNN[name, size]
         yield reported(f"{name}/e-rnn-cycles@{size}", "cycles a frame at 200 MHz", cycles)
         if multiplied:
-            yield reported(f"{name}/e-rnn-work@{size}", "cycles x multiplications a cycle", cycles * multiplied)
+            yield reported(f"{name}/e-rnn-work@{size}", "cycles x multiplications in one of them",
+                           cycles * multiplied)
 
 
 def latency(name, most, bench):
