@@ -9,7 +9,7 @@ from shiftwork.golden.circulant.compress import Compressed, Options, compress, r
 from shiftwork.golden.circulant.layers import Layer
 from shiftwork.golden.circulant.matrix import expand, project
 from shiftwork.golden.circulant.network import RecurrentNetwork, Sequences
-from shiftwork.golden.circulant.quantize import Rounding, exponent, round_to_grid
+from shiftwork.golden.circulant.quantize import Rounding, exponent, round_to_grid, tied_exponents
 from shiftwork.golden.circulant.trainer import train
 from shiftwork.golden.common.admm import AdmmSettings
 from shiftwork.golden.common.trainer import Settings
@@ -58,6 +58,50 @@ def test_rounding_keeps_what_is_on_the_grid_and_errs_by_half_a_step(domain):
     assert np.abs(apart.real).max() <= step / 2 + 1e-12 and np.abs(apart.imag).max() <= step / 2 + 1e-12
     np.testing.assert_allclose(found / step, np.rint(found.real / step) + 1j * np.rint(found.imag / step),
                                atol=1e-8)
+
+
+@pytest.mark.parametrize("bits, offset, scale", [*product((3, 6, 12), (-3, 0, 2), (0.1, 1.0, 20.0))])
+def test_tied_exponents_are_the_best_of_all(bits, offset, scale):
+    """By brute force over all exponents; either array may be the one that needs the greater step."""
+    rng = np.random.default_rng(5)
+    arrays = rng.standard_normal((3, 2, 2, 8)), scale * rng.standard_normal((3, 2, 4, 8))
+    limit = 1 << bits - 1
+
+    def error(e):
+        steps = 2.0 ** e, 2.0 ** (e + offset)
+        return sum(np.sum((np.clip(np.round(a / s), -limit, limit - 1) * s - a) ** 2)
+                   for a, s in zip(arrays, steps, strict=True))
+
+    first, second = tied_exponents(arrays, (0, offset), bits)
+    assert second - first == offset
+    assert error(first) == min(error(e) for e in range(-30, 20))
+
+
+def test_tied_exponents_of_zeros():
+    zeros, ones = np.zeros(4), np.ones(4)
+    assert tied_exponents([zeros, zeros], (0, 2), 8) == [0, 2]
+    # Ones alone have a step of 2**-6; that of the other array follows.
+    assert tied_exponents([zeros, ones], (0, 2), 8) == [-8, -6]
+    assert tied_exponents([ones, zeros], (0, 2), 8) == [-6, -4]
+
+
+@pytest.mark.parametrize("domain", ["time", "spectrum"])
+def test_a_cells_roundings_can_be_read_back(domain):
+    """From float32 columns an encoder gets integers of 12 bits, and exponents that differ by the offset."""
+    rng, rounding = np.random.default_rng(6), Rounding(domain=domain, offset=2)
+    for scale in (0.2, 1, 7):
+        cell = [(s * rng.standard_normal((3, 4, q, 8))).astype(np.float32) for s, q in ((1, 2), (scale, 4))]
+        found = rounding.cell(*cell)
+        exponents = rounding.exponents(*found)
+        assert exponents[1] - exponents[0] == 2 and exponents == rounding.exponents(*cell)
+        for columns, before, e in zip(found, cell, exponents, strict=True):
+            assert columns.dtype == np.float32 and np.abs(columns - before).max() < 2.0 ** e * 4
+            values = np.fft.rfft(columns) if domain == "spectrum" else columns.astype(complex)
+            numbers = np.stack([values.real, values.imag]) / 2.0 ** e
+            np.testing.assert_allclose(numbers, np.rint(numbers), atol=0.01)
+            assert -2048 <= np.rint(numbers.min()) and np.rint(numbers.max()) <= 2047
+        for columns, again in zip(found, rounding.cell(*found), strict=True):
+            np.testing.assert_allclose(again, columns, atol=1e-6)
 
 
 def test_the_projection_onto_rounded_circulant_matrices_is_the_nearest_one():
@@ -121,6 +165,20 @@ def test_retraining_wins_back_what_projection_costs(trained, domain):
         np.testing.assert_allclose(options.rounding(array), array, atol=1e-6)
 
 
+@pytest.mark.parametrize("settings", [dict(admm_settings=STEPS), dict(finish=Settings(epochs=2, batch=32))])
+def test_each_stage_ends_on_tied_grids(trained, settings):
+    rounding = Rounding(bits=8, domain="spectrum", offset=3)
+    options = Options(input=4, recurrent=8, projection=4, rounding=rounding)
+    found = retrain(*trained, options=options, **settings)
+    arrays = found.network.arrays
+    parts = [arrays[f"layer0.forward.{part}"] for part in ("input", "recurrent", "projection")]
+    first, second = rounding.exponents(*parts[:2])
+    assert second - first == 3
+    for columns, e in zip(parts, (first, second, rounding.exponents(parts[2])[0]), strict=True):
+        spectrum = np.fft.rfft(columns) / 2.0 ** e
+        np.testing.assert_allclose(spectrum, np.rint(spectrum.real) + 1j * np.rint(spectrum.imag), atol=1e-3)
+
+
 def test_admm_draws_the_weights_to_the_projection(trained):
     net, sequences, labels = trained
     options = Options.of(4, rounding=None)
@@ -151,6 +209,9 @@ def test_a_trainer_with_noise_is_used_in_all_stages(trained):
 @pytest.mark.parametrize("call, message", [
     (lambda: Rounding(bits=1), "bits must be an integer from 2 to 24, not 1"),
     (lambda: Rounding(domain="wavelet"), "domain must be one of time, spectrum, not 'wavelet'"),
+    (lambda: Rounding(offset=0.5), "offset must be None or an integer, not 0.5"),
+    (lambda: Options(input=None, rounding=Rounding(offset=2)),
+     "block sizes of input and recurrent must be numbers if their steps are tied, not None and 8"),
     (lambda: Options(recurrent=3), "block size of recurrent must be None or one of 2, .*, not 3")])
 def test_refusals(call, message):
     with pytest.raises(ValueError, match=message):
