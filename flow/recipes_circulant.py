@@ -86,6 +86,7 @@ class Recipe:
     draw: AdmmSettings | None   #: ADMM towards block-circulant, rounded matrices
     finish: Settings            #: training of first columns
     noise: float = 0.0          #: deviation of what is added to the features in training
+    pace: float = 0.0           #: share by which sequences become slower or faster in training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ def run(data, network, recipe, sizes=(8, 16), progress=None, *, rounding=None):
     def stage(name):
         return (lambda epoch, epochs, loss: progress(name, epoch, epochs, loss)) if progress else None
 
-    step = partial(train, noise=recipe.noise)
+    step = partial(train, noise=recipe.noise, pace=recipe.pace)
     network = step(network, data.train, data.train_y, recipe.first, progress=stage("float"))
     found = {size: retrain(network, data.train, data.train_y,
                            options=Options.of(size, rounding=rounding or Rounding()),
