@@ -84,6 +84,16 @@ class Compressed:
         """Dense by stored weights: k, less what padding costs."""
         return self.dense_weights / self.stored_weights
 
+    @property
+    def exponents(self):
+        """{name: e} of the rounded matrices: first columns, or their spectra, are multiples of 2**e."""
+        found, arrays = {}, self.network.arrays
+        for key in _roundings(self.options, self.network.matrices):
+            names = key if isinstance(key, tuple) else (key,)
+            found |= zip(names, self.options.rounding.exponents(*(arrays[name] for name in names)),
+                         strict=True)
+        return found
+
 
 def _roundings(options, names):
     """Functions of first columns, for `projected`, of those of ``names`` that are block-circulant."""

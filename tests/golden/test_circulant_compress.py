@@ -144,6 +144,9 @@ def test_compressing_projects_and_rounds(trained):
     assert np.array_equal(arrays["layer0.forward.recurrent"], wanted) and len(np.unique(wanted)) <= 64
     assert found.dense_weights == 4 * 32 * (8 + 16) and found.stored_weights == 4 * 32 + 4 * 128
     assert found.rate == pytest.approx(24 / 5)
+    assert found.exponents == {f"layer0.forward.{part}": exponent(arrays[f"layer0.forward.{part}"], 6)
+                               for part in ("input", "recurrent")}
+    assert compress(net, Options.of(8, rounding=None)).exponents == {}
     plain = compress(net, Options.of(8, rounding=None)).network
     for name in net.matrices:
         assert np.array_equal(plain.arrays[name], project(net.arrays[name], 8))
@@ -170,12 +173,12 @@ def test_each_stage_ends_on_tied_grids(trained, settings):
     rounding = Rounding(bits=8, domain="spectrum", offset=3)
     options = Options(input=4, recurrent=8, projection=4, rounding=rounding)
     found = retrain(*trained, options=options, **settings)
-    arrays = found.network.arrays
-    parts = [arrays[f"layer0.forward.{part}"] for part in ("input", "recurrent", "projection")]
-    first, second = rounding.exponents(*parts[:2])
-    assert second - first == 3
-    for columns, e in zip(parts, (first, second, rounding.exponents(parts[2])[0]), strict=True):
-        spectrum = np.fft.rfft(columns) / 2.0 ** e
+    exponents = {name.removeprefix("layer0.forward."): e for name, e in found.exponents.items()}
+    assert exponents.keys() == {"input", "recurrent", "projection"}
+    assert exponents["recurrent"] - exponents["input"] == 3
+    for part, e in exponents.items():
+        spectrum = np.fft.rfft(found.network.arrays[f"layer0.forward.{part}"]) / 2.0 ** e
+        assert np.abs(spectrum.real).max() < 128.5 and np.abs(spectrum.imag).max() < 128.5
         np.testing.assert_allclose(spectrum, np.rint(spectrum.real) + 1j * np.rint(spectrum.imag), atol=1e-3)
 
 
