@@ -185,7 +185,7 @@ def test_random(seed, name):
     """Random steps: two sequences, with and without waits between the steps."""
     config = CONFIGS[name]
     rng = random.Random(seed)
-    for _ in range(4):
+    for _ in range(2):
         bench = Bench(config, *_random_step(rng, config))
         sequences = [[2, 0, 0], [rng.randint(2, 9), 0, rng.randint(2, 20)]]
 
