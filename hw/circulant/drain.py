@@ -1,7 +1,5 @@
 """From the lanes' snapshots to the inverse transform."""
 
-from functools import partial
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -25,17 +23,18 @@ class Drain(wiring.Component):
 
     Members
     -------
-    i : In(snapshots(config))
     load : In(1)
-        Snapshots are new from the next cycle on. Not while rows of the ones before are left.
+        A pass's first row is there from the next cycle on. Not while rows of the one before are left.
     rows : In(range(R + 1)), at least 1; shift : In(5)
         With ``load``: rows of the pass, and by how much sums are shifted.
+    i : In(snapshots(config)), advance : Out(1)
+        The row; strobe: the next one, in the next cycle.
     o : Out(lines(sum_width))
     first : Out(1)
         With a row's first pair.
 
     Timing: the first row's first pair is read in the cycle after ``load`` and comes ``latency`` = 4 cycles
-    later: a slot of each row, a row, the combination, rounding. Reset forgets rows.
+    later: a slot, its combination, the shift, rounding. Reset forgets rows.
     """
 
     latency = 4
@@ -43,50 +42,53 @@ class Drain(wiring.Component):
     def __init__(self, config):
         self._config, self._order = config, schedule(config.block)[-1].results[..., 1:]
         super().__init__({
-            "i": In(snapshots(config)), "load": In(1), "rows": In(range(config.rows + 1)), "shift": In(5),
+            "load": In(1), "rows": In(range(config.rows + 1)), "shift": In(5),
+            "i": In(snapshots(config)), "advance": Out(1),
             "o": Out(lines(config.sum_width)), "first": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        pair, row = Signal(range(config.slots)), Signal(range(config.rows))
-        left, shift = Signal(range(config.rows + 1)), Signal(5, reset_less=True)
+        pair, left = Signal(range(config.slots)), Signal(range(config.rows + 1))
+        shift = Signal(5, reset_less=True)
+        m.d.comb += self.advance.eq(pair == config.slots - 1)
         with m.If(left.any()):
-            m.d.sync += pair.eq(pair + 1)
-            with m.If(pair == config.slots - 1):
-                m.d.sync += [left.eq(left - 1), row.eq(row + 1)]
+            m.d.sync += [pair.eq(pair + 1), left.eq(left - self.advance)]
         with m.If(self.load):
-            m.d.sync += [left.eq(self.rows), row.eq(0), shift.eq(self.shift)]
+            m.d.sync += [left.eq(self.rows), shift.eq(self.shift)]
         m.d.comb += self.first.eq(
             delay(m, left.any() & ~pair.any(), self.latency, reset_less=False, name="first"))
-        shift = delay(m, shift, 3, name="shift")
+        shift = delay(m, shift, 2, name="shift")
         for line in range(2):
-            value = self._combined(m, line, pair, row)
             # Shifted one bit less, so that the last bit is the one to round by.
-            fraction = self._shifted(value << 1, shift)
-            m.d.comb += self.o[line].eq(delay(
-                m, ((fraction + 1) >> 1)[:config.sum_width].as_signed(), 1, name=f"rounded{line}"))
+            value = self._shifted(self._combined(m, line, pair) << 1, shift)
+            value = delay(m, value, 1, name=f"shifted{line}_")
+            rounded = ((value + 1) >> 1)[:config.sum_width].as_signed()
+            m.d.comb += self.o[line].eq(delay(m, rounded, 1, name=f"rounded{line}_"))
         return m
 
-    def _combined(self, m, line, pair, row):
-        """A line's number, left + right or left - right, three cycles after ``pair`` and ``row``."""
+    def _combined(self, m, line, pair):
+        """A line's number, left + right or left - right, two cycles after ``pair``."""
         slots = [tuple(slot) for slot in self._order[:, line].tolist()]
-        subtract = _chosen(pair, [bool(slot) and not part for slot, part in slots], lambda bit: Const(bit, 1))
-        row, subtract = delay(m, row, 1, name=f"row{line}_"), delay(m, subtract, 1, name=f"subtract{line}_")
-
-        def operand(number, keys, name):
-            found = [delay(m, _chosen(pair, keys, partial(number, values)), 1, name=f"{name}{line}_{n}_")
-                     for n, values in enumerate(self.i)]
-            rows = [min(n, len(found) - 1) for n in range(1 << len(row))]
-            return _chosen(row, rows, found.__getitem__)
-
-        left = operand(_left, [(slot, 0 if slot else part) for slot, part in slots], "left")
-        right = operand(_right, [(slot, part) if slot else None for slot, part in slots], "right")
-        left = delay(m, left, 1, name=f"left{line}_")
+        left = _chosen(pair, [(slot, 0 if slot else part) for slot, part in slots], self._left)
+        right = _chosen(pair, [(slot, part) if slot else None for slot, part in slots], self._right)
         # The carry that makes a difference comes in by a bit of its own below.
-        right = delay(m, right ^ subtract.replicate(len(right)), 1, name=f"right{line}_")
-        total = Cat(1, left) + Cat(delay(m, subtract, 1, name=f"carry{line}_"), right)
+        carry = _chosen(pair, [bool(slot) and not part for slot, part in slots], lambda bit: Const(bit, 1))
+        left, right, carry = (delay(m, value, 1, name=f"{name}{line}_") for value, name in (
+            (left, "left"), (right, "right"), (carry, "carry")))
+        total = Cat(1, left) + Cat(carry, right)
         return delay(m, total[1:len(left) + 1].as_signed(), 1, name=f"combined{line}_")
+
+    def _left(self, key):
+        slot, part = key
+        return self.i.complex[slot - 1][0] if slot else self.i.real[part]
+
+    def _right(self, key):
+        """k2 for a slot's imaginary part, for its real one -k3 - 1; slot 0 has none."""
+        if key is None:
+            return Const(0, self._config.acc_width)
+        _, k2, k3 = self.i.complex[key[0] - 1]
+        return k2.as_unsigned() if key[1] else ~k3.as_unsigned()
 
     def _shifted(self, value, shift):
         """``value`` >> ``shift``, of it the sum_width + 1 lowest bits."""
@@ -94,16 +96,6 @@ class Drain(wiring.Component):
             kept = self._config.sum_width + (1 << bit)
             value = Mux(shift[bit], value >> (1 << bit), value)[:kept].as_signed()
         return value
-
-
-def _left(row, key):
-    slot, part = key
-    return row.complex[slot - 1][0] if slot else row.real[part]
-
-
-def _right(row, key):
-    """k3 of a slot's real part, k2 of its imaginary one; slot 0 has none."""
-    return Const(0, row.real[0].shape()) if key is None else row.complex[key[0] - 1][1 if key[1] else 2]
 
 
 def _chosen(index, keys, of):

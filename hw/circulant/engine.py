@@ -72,8 +72,8 @@ class CirculantEngine(wiring.Component):
         self._control(m, sequencer, loader)
         self._steps(m, sequencer, issue, forward, header)
         self._program(m, loader, issue, elements)
-        snapshots = self._lanes(m, loader, issue, forward)
-        self._rows(m, sequencer, issue, snapshots, elements, forward)
+        array = self._lanes(m, loader, issue, forward)
+        self._rows(m, sequencer, issue, array, elements, forward)
         self._output(m, sequencer, elements, header)
         return m
 
@@ -127,7 +127,7 @@ class CirculantEngine(wiring.Component):
             ]
 
     def _lanes(self, m, loader, issue, forward):
-        """Columns and their weights through the lanes; the sums of a pass."""
+        """Columns and their weights through the lanes."""
         config, column = self.config, issue.o
         spectrum = m.submodules.spectrum = SpectrumMemory(config)
         weights = m.submodules.weights = WeightMemory(config.weight_depth, config.weight_word)
@@ -142,16 +142,16 @@ class CirculantEngine(wiring.Component):
             array.valid.eq(delay(m, column.valid, MEMORY_CYCLES, reset_less=False, name="valid")),
             array.last.eq(delay(m, column.last, MEMORY_CYCLES, name="last")),
         ]
-        return array.o
+        return array
 
-    def _rows(self, m, sequencer, issue, snapshots, elements, forward):
+    def _rows(self, m, sequencer, issue, array, elements, forward):
         """From the sums of a pass to elements, and from those to spectra."""
         config, column = self.config, issue.o
         drain = m.submodules.drain = Drain(config)
         inverse = m.submodules.inverse = Transform(config.inverse)
         late = MEMORY_CYCLES + MacArray.latency - 1
         m.d.comb += [
-            drain.i.eq(snapshots),
+            drain.i.eq(array.o), array.advance.eq(drain.advance),
             drain.load.eq(delay(m, column.valid & column.last, late, reset_less=False, name="load")),
             drain.rows.eq(delay(m, column.rows, late, name="rows")),
             drain.shift.eq(delay(m, column.shift, late, name="shift")),

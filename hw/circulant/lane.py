@@ -26,15 +26,18 @@ class _Lane(wiring.Component):
     valid, last : In(1), one cycle after ``x``
         ``valid``: the products are added; ``last``: to what becomes ``o``, and the next ones begin from zero.
     o : Out(ArrayLayout(signed(acc_width), products))
-        The sums, two cycles after the last ``x``; constant until the next ``last``.
+        The sums, two cycles after the last ``x``.
+    advance : In(1), i : In, as ``o``
+        In the next cycle ``o`` is ``i``, unless it is sums.
 
     Timing: one column a cycle. Reset begins from zero.
     """
 
     def __init__(self, x, weight_width, acc_width, products):
+        sums = data.ArrayLayout(signed(acc_width), products)
         super().__init__({
             "x": In(x), "w": In(data.ArrayLayout(signed(weight_width), 2)), "valid": In(1), "last": In(1),
-            "o": Out(data.ArrayLayout(signed(acc_width), products))})
+            "advance": In(1), "i": In(sums), "o": Out(sums)})
 
     def _accumulate(self, m, products):
         """Sums of ``products``, pairs of registered factors."""
@@ -44,10 +47,12 @@ class _Lane(wiring.Component):
             # Beginning from zero is a register's reset; a multiplexer would cost a LUT a bit.
             acc = Signal.like(self.o[n], name=f"acc{n}")
             total = (acc + product)[:len(acc)].as_signed()
+            with m.If(self.advance):
+                m.d.sync += sums[n].eq(self.i[n])
             with m.If(self.valid):
                 m.d.sync += acc.eq(total)
-                with m.If(self.last):
-                    m.d.sync += [acc.eq(0), sums[n].eq(total)]
+            with m.If(self.valid & self.last):
+                m.d.sync += [acc.eq(0), sums[n].eq(total)]
         m.d.comb += self.o.eq(sums)
 
 

@@ -1,6 +1,6 @@
 """The multiply-accumulate lanes of all rows."""
 
-from amaranth import Module, Signal, signed
+from amaranth import Const, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,12 +11,11 @@ __all__ = ["MacArray", "snapshots"]
 
 
 def snapshots(config):
-    """What the lanes of each row yield: of slot 0 two sums, of every other one three (`ComplexLane`)."""
+    """What the lanes of a row yield: of slot 0 two sums, of every other one three (`ComplexLane`)."""
     three = data.ArrayLayout(signed(config.acc_width), 3)
-    row = data.StructLayout({
+    return data.StructLayout({
         "real": data.ArrayLayout(signed(config.acc_width), 2),
         "complex": data.ArrayLayout(three, config.slots - 1)})
-    return data.ArrayLayout(row, config.rows)
 
 
 class MacArray(wiring.Component):
@@ -37,10 +36,12 @@ class MacArray(wiring.Component):
     valid, last : In(1), of the same cycle
         There is a column; it is the pass's last.
     o : Out(snapshots(config))
-        Sums of a pass, ``latency`` cycles after its last column; constant until those of the next pass.
+        Sums of the pass's first row, ``latency`` cycles after its last column.
+    advance : In(1)
+        In the next cycle ``o`` is that of the next row, unless it is that of another pass.
 
     Timing: ``latency`` = 3 cycles, one column a cycle: sums, products, accumulators.
-    Cost: R (3 h - 1) multipliers.
+    Cost: R (3 h - 1) multipliers, and as many times ``acc_width`` accumulators, snapshots and LUTs.
     """
 
     latency = 3
@@ -51,7 +52,7 @@ class MacArray(wiring.Component):
                 for width in (config.spectrum_width, config.weight_width))
         super().__init__({
             "x": In(x), "w": In(data.ArrayLayout(w, config.rows)), "valid": In(1), "last": In(1),
-            "o": Out(snapshots(config))})
+            "advance": In(1), "o": Out(snapshots(config))})
 
     def elaborate(self, platform):
         m = Module()
@@ -65,11 +66,14 @@ class MacArray(wiring.Component):
             a, b = self.x[slot]
             x.append(Signal(factors(config.spectrum_width), reset_less=True, name=f"x{slot}"))
             m.d.sync += [x[slot].a.eq(a), x[slot].difference.eq(b - a), x[slot].sum.eq(a + b)]
-        for row in range(config.rows):
+        sums = Const({}, snapshots(config))
+        for row in reversed(range(config.rows)):
+            behind, sums = sums, Signal(snapshots(config), name=f"sums{row}")
             for slot in range(config.slots):
                 m.submodules[f"lane{row}_{slot}"] = lane = (ComplexLane if slot else RealLane)(*widths)
-                o = self.o[row].complex[slot - 1] if slot else self.o[row].real
+                i, o = (values.complex[slot - 1] if slot else values.real for values in (behind, sums))
                 m.d.comb += [
                     lane.x.eq(x[slot]), lane.w.eq(self.w[row][slot]), lane.valid.eq(valid),
-                    lane.last.eq(last), o.eq(lane.o)]
+                    lane.last.eq(last), lane.advance.eq(self.advance), lane.i.eq(i), o.eq(lane.o)]
+        m.d.comb += self.o.eq(sums)
         return m

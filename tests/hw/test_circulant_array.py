@@ -36,7 +36,8 @@ class Lanes(wiring.Component):
         late = MacArray.latency - 1
         m.d.comb += [
             array.x.eq(self.x), array.w.eq(self.w), array.valid.eq(self.valid), array.last.eq(self.last),
-            drain.i.eq(array.o), drain.load.eq(delay(m, self.valid & self.last, late, reset_less=False)),
+            drain.i.eq(array.o), array.advance.eq(drain.advance),
+            drain.load.eq(delay(m, self.valid & self.last, late, reset_less=False)),
             drain.rows.eq(delay(m, self.rows, late, name="rows")),
             drain.shift.eq(delay(m, self.shift, late, name="shift")),
             self.o.eq(drain.o), self.first.eq(drain.first)]
