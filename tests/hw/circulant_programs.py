@@ -56,7 +56,7 @@ class _Step:
         """Blocks of the input; or of vectors of an earlier phase, or of the step before."""
         rng, kind = self.rng, self.rng.integers(4)
         spans = [span for span in self.spans[:n] if span[1]] if kind < 3 else [
-            span for m, span in enumerate(self.spans) if span[1] and (span[2] or m >= n)]
+            span for m, span in enumerate(self.spans) if span[1] and (span[2] or m > n)]
         if kind == 0 or not spans:
             count = int(rng.integers(1, self.input_blocks + 1))
             return Segment(base=int(rng.integers(self.input_blocks - count + 1)), count=count, alternate=True)
@@ -67,7 +67,7 @@ class _Step:
         if kind == 3:
             if alternate:
                 base += self.half
-            # those that do not alternate are overwritten by this phase or later ones: read before
+            # those that do not alternate are overwritten by later phases
             return Segment(base=base, count=count, alternate=alternate, old=bool(rng.integers(2)))
         following = bool(rng.integers(2))
         return Segment(base=base, count=count, alternate=alternate, following=following,
