@@ -112,23 +112,11 @@ def test_short_inputs():
 
 
 def test_start_without_program():
-    """Refused, before any program and after a bad one; a good one makes the error forgotten."""
-    case, bench = Case(TINY, 0, (1, 1)), Bench(TINY)
+    Bench(TINY).check_start_without_program(Case(TINY, 0, (1, 1)))
 
-    async def run(ctx):
-        await bench.pulse(ctx, bench.dut.start)
-        await bench.expect_error(ctx, ErrorCode.NO_PROGRAM, loaded=0)
-        await bench.load(ctx, case.words)
-        await bench.batch(ctx, case, 0)
-        await bench.send(ctx, bench.dut.i_program, [*case.words[:-1], case.words[-1] ^ 1])
-        await bench.expect_error(ctx, ErrorCode.CHECKSUM, loaded=0)
-        await bench.pulse(ctx, bench.dut.start)
-        await ctx.tick().repeat(3)
-        assert ctx.get(bench.dut.error) == ErrorCode.NO_PROGRAM and not ctx.get(bench.dut.busy)
-        await bench.load(ctx, case.words)
-        await bench.batch(ctx, case, 1)
 
-    bench.run(run)
+def test_start_while_busy_is_ignored():
+    Bench(TINY).check_start_while_busy(Case(TINY, 2, (2, 2)))
 
 
 def test_bad_programs():
@@ -146,23 +134,6 @@ def test_bad_programs():
             await bench.send(ctx, bench.dut.i_program, [int(word) for word in program.to_words()])
             await bench.expect_error(ctx, code, loaded=0)
         await bench.load(ctx, [int(word) for word in Program(TINY, ()).to_words()])
-        await bench.batch(ctx, case, 1)
-
-    bench.run(run)
-
-
-def test_start_while_busy_is_ignored():
-    case, bench = Case(TINY, 2, (2, 2)), Bench(TINY)
-
-    async def run(ctx):
-        await bench.load(ctx, case.words)
-        await bench.pulse(ctx, bench.dut.start)
-        await bench.send(ctx, bench.dut.i, case.inputs[0][:1], ends=False)
-        ctx.set(bench.dut.start, 1)
-        await bench.send(ctx, bench.dut.i, case.inputs[0][1:])
-        ctx.set(bench.dut.start, 0)
-        while ctx.get(bench.dut.busy):
-            await ctx.tick()
         await bench.batch(ctx, case, 1)
 
     bench.run(run)
@@ -197,34 +168,10 @@ def test_programs_follow_one_another():
 
 
 def test_reset():
-    """Amid program, input and output, and in any cycle of the run; the next sequence is as good as any."""
+    """In the last step of a packet's three, too."""
     case = Case(TINY, 4, (2, 3), program=program_of([CELLS["gru, after, keeps"]], TINY))
-    bench, rng = Bench(TINY), np.random.default_rng(6)
-
-    async def run(ctx):
-        dut = bench.dut
-        for where in ("program", "input", "run", "run", "run", "output"):
-            if where == "program":
-                part = case.words[:rng.integers(1, len(case.words))]
-                await bench.send(ctx, dut.i_program, part, ends=False)
-            else:
-                await bench.load(ctx, case.words)
-                await bench.pulse(ctx, dut.start)
-                beats = case.inputs[1]
-                if where == "input":
-                    await bench.send(ctx, dut.i, beats[:len(beats) // 2], ends=False)
-                else:
-                    await bench.send(ctx, dut.i, beats)
-                    if where == "run":
-                        await ctx.tick().repeat(int(rng.integers(1, case.cycles[1] // 3)))
-                    else:
-                        await bench.output(ctx, int(rng.integers(1, len(case.outputs[1]) // 3)))
-            await bench.pulse(ctx, bench.reset)
-            assert [ctx.get(s) for s in (dut.busy, dut.loaded, dut.error, dut.o.valid)] == [0, 0, 0, 0]
-            await bench.load(ctx, case.words)
-            await bench.batch(ctx, case, 0)
-
-    bench.run(run)
+    places = ("program", "input", "run", "run", "run", "output")
+    Bench(TINY).check_resets(case, places, 6, case.cycles[1] // 3)
 
 
 def test_registers():
