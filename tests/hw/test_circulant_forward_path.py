@@ -133,10 +133,8 @@ def _sequence(dut, config, writes, rng, *, steps, blocks, cut, p, hold):
     """Benches of one sequence, its packet lacking ``cut`` beats: of the source, and of the engine."""
     base = rng.randrange(config.spectrum_depth)
     vectors = _vectors(config, steps * blocks, rng)
-    whole = [vectors[n * blocks:(n + 1) * blocks] for n in range(steps)]
     short = cut > 0
-    if short:
-        whole = whole[:-1]
+    whole = [vectors[n * blocks:(n + 1) * blocks] for n in range(steps - short)]
     feed = source(dut.i, _beats(config, vectors, rng, cut), p=p, seed=rng.random(), gap=rng.choice([0, 30]))
     take = _steps(dut, config, writes.memory, base, blocks, whole, not short, rng, hold)
 
