@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from shiftwork.golden.circulant.config import PRESETS, CirculantConfig
 from shiftwork.golden.circulant.interpreter import Machine
-from shiftwork.golden.circulant.program import Program
+from shiftwork.golden.circulant.program import Memory, Program
 from shiftwork.golden.circulant.timing import predict
 from shiftwork.golden.circulant.transform_config import latency
+from shiftwork.golden.circulant.words import Header, Phase, Row, Segment
 from shiftwork.golden.common.program import ErrorCode, ProgramError
 from shiftwork.hw.circulant.engine import CirculantEngine
+from shiftwork.hw.circulant.layouts import COEFFICIENTS, HEADER, PHASE, ROW
 from shiftwork.hw.circulant.top import CirculantTop
 
 from ..golden.circulant_networks import CELLS, program_of
@@ -87,6 +89,20 @@ def test_random_programs(name, seed):
                 assert ctx.get(bench.dut.load_cycles) == case.load_cycles
 
     bench.run(run)
+
+
+def test_words_are_goldens():
+    """Every field where golden has it."""
+    for layout, word in ((HEADER, Header), (ROW, Row)):
+        assert layout.size == word.WIDTH
+        for name, place in word.LAYOUT.items():
+            assert (layout[name].offset, layout[name].width) == place, name
+    assert PHASE.size == Phase.WIDTH
+    for name, (first, width) in {**Phase.LAYOUT, **Segment.LAYOUT}.items():
+        part, at = next(((PHASE[group].shape.elem_shape, PHASE[group].offset) for group in ("spans", "waits")
+                         if name in PHASE[group].shape.elem_shape.members), (PHASE, 0))
+        assert (at + part[name].offset, part[name].width) == (first, width), name
+    assert COEFFICIENTS.size == Memory.COEFFICIENTS.width(TINY)
 
 
 def test_short_inputs():
