@@ -24,7 +24,7 @@ from .weight_memory import WeightMemory
 
 __all__ = ["CirculantEngine"]
 
-MEMORY_CYCLES = 2
+MEMORY_CYCLES = 3
 """Of the spectrum and the weight memory."""
 
 
@@ -130,7 +130,7 @@ class CirculantEngine(wiring.Component):
         """Columns and their weights through the lanes."""
         config, column = self.config, issue.o
         spectrum = m.submodules.spectrum = SpectrumMemory(config)
-        weights = m.submodules.weights = WeightMemory(config.weight_depth, config.weight_word)
+        weights = m.submodules.weights = WeightMemory(config)
         array = m.submodules.array = MacArray(config)
         m.d.comb += [
             spectrum.address.eq(column.address), spectrum.zero.eq(column.zero),
