@@ -10,6 +10,7 @@ from shiftwork.golden.circulant.config import PRESETS, CirculantConfig
 from shiftwork.golden.circulant.interpreter import Machine
 from shiftwork.golden.circulant.program import Program
 from shiftwork.golden.circulant.timing import predict
+from shiftwork.golden.circulant.transform_config import latency
 from shiftwork.golden.common.program import ErrorCode, ProgramError
 from shiftwork.hw.circulant.engine import CirculantEngine
 from shiftwork.hw.circulant.top import CirculantTop
@@ -54,6 +55,8 @@ class Case:
         self.words = [int(word) for word in self.program.to_words()]
         size = self.program.parse()[0].input_blocks * self.config.slots
         machine, cycles = Machine(self.config), predict(self.program).step_cycles
+        # without stalls: the beats, and the last block's way into memory; none for later steps
+        self.load_cycles = size + latency(self.config.forward) + self.config.slots + 2
         machine.load(self.words)
         self.inputs, self.outputs, self.cycles = [], [], []
         for count, further in zip(steps, more, strict=True):
@@ -80,6 +83,8 @@ def test_random_programs(name, seed):
         await bench.load(ctx, case.words)
         for number, bench.p in enumerate((1, 0.3, 0.7)):
             await bench.batch(ctx, case, number)
+            if bench.p == 1:
+                assert ctx.get(bench.dut.load_cycles) == case.load_cycles
 
     bench.run(run)
 
