@@ -122,7 +122,7 @@ class CirculantConfig:
     @cached_property
     def write_latency(self):
         """Cycles from a row's start until its block may be issued as a column."""
-        return 28 + latency(self.inverse) + latency(self.forward) + self.slots
+        return 29 + latency(self.inverse) + latency(self.forward) + self.slots
 
     @property
     def weight_word(self):

@@ -24,7 +24,7 @@ from .weight_memory import WeightMemory
 
 __all__ = ["CirculantEngine"]
 
-MEMORY_CYCLES = 2
+MEMORY_CYCLES = 3
 """Of the spectrum and the weight memory."""
 
 
@@ -120,24 +120,30 @@ class CirculantEngine(wiring.Component):
             read.addr.eq(issue.phase_address), issue.phase_data.eq(read.data),
         ]
         for name in ("rows", "coefficients"):
-            m.d.comb += [
-                getattr(elements, f"write_{name}_address").eq(getattr(loader, f"{name}_address")),
-                getattr(elements, f"write_{name}_data").eq(getattr(loader, f"{name}_data")),
-                getattr(elements, f"write_{name}_enable").eq(getattr(loader, f"{name}_write")),
-            ]
+            for member, value in self._written(m, loader, name).items():
+                m.d.comb += getattr(elements, f"write_{name}_{member}").eq(value)
+
+    @staticmethod
+    def _written(m, loader, name):
+        """Writes of the memory ``name``, a cycle late: what decides is far from some block RAMs."""
+        address, data, write = (getattr(loader, f"{name}_{what}") for what in ("address", "data", "write"))
+        return {"address": delay(m, address, 1, name=f"{name}_address"),
+                "data": delay(m, data, 1, name=f"{name}_data"),
+                "enable": delay(m, write, 1, reset_less=False, name=f"{name}_write")}
 
     def _lanes(self, m, loader, issue, forward):
         """Columns and their weights through the lanes."""
         config, column = self.config, issue.o
         spectrum = m.submodules.spectrum = SpectrumMemory(config)
-        weights = m.submodules.weights = WeightMemory(config.weight_depth, config.weight_word)
+        weights = m.submodules.weights = WeightMemory(config)
         array = m.submodules.array = MacArray(config)
+        written = self._written(m, loader, "weights")
         m.d.comb += [
             spectrum.address.eq(column.address), spectrum.zero.eq(column.zero),
             spectrum.write.eq(forward.write), spectrum.write_address.eq(forward.write_address),
             spectrum.write_data.eq(forward.write_data),
-            weights.address.eq(column.weight), weights.write.eq(loader.weights_write),
-            weights.write_address.eq(loader.weights_address), weights.write_data.eq(loader.weights_data),
+            weights.address.eq(column.weight), weights.write.eq(written["enable"]),
+            weights.write_address.eq(written["address"]), weights.write_data.eq(written["data"]),
             array.x.eq(spectrum.x), array.w.eq(weights.o),
             array.valid.eq(delay(m, column.valid, MEMORY_CYCLES, reset_less=False, name="valid")),
             array.last.eq(delay(m, column.last, MEMORY_CYCLES, name="last")),

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..common.delay import delay
 from .lane import ComplexLane, RealLane, factors
+from .weight_memory import skews
 
 __all__ = ["MacArray", "snapshots"]
 
@@ -32,7 +33,7 @@ class MacArray(wiring.Component):
     x : In(ArrayLayout(ArrayLayout(signed(spectrum_width), 2), h))
         Slots of a column, registered.
     w : In(ArrayLayout(ArrayLayout(ArrayLayout(signed(weight_width), 2), h), R))
-        Weights of each row, of the same cycle, registered.
+        Weights of each row, registered, of the same cycle or, of row r, `skews`[r] cycles later.
     valid, last : In(1), of the same cycle
         There is a column; it is the pass's last.
     o : Out(snapshots(config))
@@ -40,7 +41,9 @@ class MacArray(wiring.Component):
     advance : In(1)
         In the next cycle ``o`` is that of the next row, unless it is that of another pass.
 
-    Timing: ``latency`` = 3 cycles, one column a cycle: sums, products, accumulators.
+    Timing: ``latency`` = 3 cycles, one column a cycle: sums, products, accumulators. Rows behind the first
+    are late by their skew, which `advance` finds them to be ready for: it comes h cycles after a pass's
+    first row at the earliest.
     Cost: R (3 h - 1) multipliers, and as many times ``acc_width`` accumulators, snapshots and LUTs.
     """
 
@@ -58,16 +61,13 @@ class MacArray(wiring.Component):
         m = Module()
         config = self._config
         widths = config.spectrum_width, config.weight_width, config.acc_width
-        valid = delay(m, self.valid, 2, reset_less=False, name="valid")
-        last = delay(m, self.last, 2, name="last")
-        x = [Signal(self.x.shape().elem_shape, reset_less=True, name="x0")]
-        m.d.sync += x[0].eq(self.x[0])
-        for slot in range(1, config.slots):
-            a, b = self.x[slot]
-            x.append(Signal(factors(config.spectrum_width), reset_less=True, name=f"x{slot}"))
-            m.d.sync += [x[slot].a.eq(a), x[slot].difference.eq(b - a), x[slot].sum.eq(a + b)]
+        columns = [self._factors(m)]
+        for skew in range(1, max(skews(config.rows, config.slots)) + 1):
+            columns.append([delay(m, value, 1, reset_less=n > 0, name=f"column{skew}_{n}_")
+                            for n, value in enumerate(columns[-1])])
         sums = Const({}, snapshots(config))
-        for row in reversed(range(config.rows)):
+        for row, skew in reversed(list(enumerate(skews(config.rows, config.slots)))):
+            valid, last, *x = columns[skew]
             behind, sums = sums, Signal(snapshots(config), name=f"sums{row}")
             for slot in range(config.slots):
                 m.submodules[f"lane{row}_{slot}"] = lane = (ComplexLane if slot else RealLane)(*widths)
@@ -77,3 +77,15 @@ class MacArray(wiring.Component):
                     lane.last.eq(last), lane.advance.eq(self.advance), lane.i.eq(i), o.eq(lane.o)]
         m.d.comb += self.o.eq(sums)
         return m
+
+    def _factors(self, m):
+        """valid and last as lanes want them, and the slots' factors."""
+        config = self._config
+        x = [Signal(self.x.shape().elem_shape, reset_less=True, name="x0")]
+        m.d.sync += x[0].eq(self.x[0])
+        for slot in range(1, config.slots):
+            a, b = self.x[slot]
+            x.append(Signal(factors(config.spectrum_width), reset_less=True, name=f"x{slot}"))
+            m.d.sync += [x[slot].a.eq(a), x[slot].difference.eq(b - a), x[slot].sum.eq(a + b)]
+        valid = delay(m, self.valid, 2, reset_less=False, name="valid")
+        return [valid, delay(m, self.last, 2, name="last"), *x]

@@ -17,7 +17,7 @@ class SpectrumMemory(wiring.Component):
     -------
     address : In, to read
     zero : In(1), of the same cycle: zeros instead
-    x : Out(ArrayLayout(ArrayLayout(signed(spectrum_width), 2), h)), two cycles later, registered
+    x : Out(ArrayLayout(ArrayLayout(signed(spectrum_width), 2), h)), three cycles later, registered
     write, write_address, write_data : In
         A block, readable from the next cycle on; not to be read in the same one.
 
@@ -41,7 +41,7 @@ class SpectrumMemory(wiring.Component):
             write.addr.eq(self.write_address), write.data.eq(self.write_data), write.en.eq(self.write),
             read.addr.eq(self.address), self.x.eq(x),
         ]
-        m.d.sync += x.eq(read.data)
-        with m.If(delay(m, self.zero, 1, name="zero")):
+        m.d.sync += x.eq(delay(m, read.data, 1, name="word"))
+        with m.If(delay(m, self.zero, 2, name="zero")):
             m.d.sync += x.eq(0)
         return m

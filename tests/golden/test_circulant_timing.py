@@ -29,7 +29,7 @@ def program(phases, rows, vectors, config=TINY):
 def test_one_phase_by_hand():
     """k = 4, R = 2, h = 2."""
     late = TINY.write_latency
-    assert late == 28 + latency(TINY.inverse) + latency(TINY.forward) + 2 == 42
+    assert late == 29 + latency(TINY.inverse) + latency(TINY.forward) + 2 == 43
     found = predict(program([(3, [Segment(count=3)])], [VECTOR] * 3, 3))
     # Columns 3, 4, 5; rows at 5 and 7. Then 6, 7, and the last one not before 5 + 2 * 2 = 9.
     assert [(p.first, p.last, p.rows) for p in found.passes] == [(3, 5, (5, 7)), (6, 9, (9,))]

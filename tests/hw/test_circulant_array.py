@@ -13,6 +13,7 @@ from shiftwork.golden.circulant.transform_config import schedule
 from shiftwork.hw.circulant.drain import Drain
 from shiftwork.hw.circulant.mac_array import MacArray
 from shiftwork.hw.circulant.swap import lines
+from shiftwork.hw.circulant.weight_memory import skews
 from shiftwork.hw.common.delay import delay
 
 from .kit import simulate
@@ -34,8 +35,10 @@ class Lanes(wiring.Component):
         m.submodules.array = array = self.array
         m.submodules.drain = drain = Drain(self.config)
         late = MacArray.latency - 1
+        for row, skew in enumerate(skews(self.config.rows, self.config.slots)):
+            m.d.comb += array.w[row].eq(delay(m, self.w[row], skew, name=f"w{row}_"))
         m.d.comb += [
-            array.x.eq(self.x), array.w.eq(self.w), array.valid.eq(self.valid), array.last.eq(self.last),
+            array.x.eq(self.x), array.valid.eq(self.valid), array.last.eq(self.last),
             drain.i.eq(array.o), array.advance.eq(drain.advance),
             drain.load.eq(delay(m, self.valid & self.last, late, reset_less=False)),
             drain.rows.eq(delay(m, self.rows, late, name="rows")),

@@ -14,7 +14,7 @@ from shiftwork.hw.circulant.issue import Issue, column_layout
 from shiftwork.hw.circulant.layouts import PHASE
 from shiftwork.hw.circulant.sequencer import Sequencer
 from shiftwork.hw.circulant.spectrum_memory import SpectrumMemory
-from shiftwork.hw.circulant.weight_memory import WeightMemory
+from shiftwork.hw.circulant.weight_memory import WeightMemory, skews
 
 from .kit import plain, simulate
 
@@ -129,7 +129,7 @@ SMALL = CirculantConfig(block=4, rows=2, spectrum_depth=64, phase_depth=4)
 
 def test_by_hand():
     """Two phases, h = 2, R = 2: every cycle counted by hand."""
-    assert SMALL.write_latency == 42
+    assert SMALL.write_latency == 43
     phases = [
         phase(3, (8, 2, 0, 0, 1, 0), (16, 1, 0, 0, 0, 1), weight=5, shift=3),
         phase(1, (40, 2, 1, 1, 0, 0), weight=100, shift=1, last=1)]
@@ -138,8 +138,8 @@ def test_by_hand():
     async def run(ctx):
         await bench.sequence(ctx, [7, 0])
         assert ctx.get(bench.dut.sequencer.load_cycles) == 7
-        # rows start in 5, 7; 9 (not before 5 + 2 * 2); 49: the step ends before the cycle 49 + 42
-        assert ctx.get(bench.dut.sequencer.run_cycles) == 2 * 91
+        # rows start in 5, 7; 9 (not before 5 + 2 * 2); 50: the step ends before the cycle 50 + 43
+        assert ctx.get(bench.dut.sequencer.run_cycles) == 2 * 93
 
     simulate(bench.dut, run, timeout=1000)
 
@@ -153,7 +153,7 @@ def test_by_hand():
             issued(3, 8 + half, 5), issued(4, 9 + half, 6), issued(5, 16, 7, zero, 1),
             issued(6, 8 + half, 8, rows=1), issued(7, 9 + half, 9, rows=1), issued(9, 16, 10, zero, 1, 1),
             # vectors of the rows that started in 5 and 7
-            issued(47, 40, 100, rows=1, shift=1), issued(49, 41, 101, last=1, rows=1, shift=1)])
+            issued(48, 40, 100, rows=1, shift=1), issued(50, 41, 101, last=1, rows=1, shift=1)])
 
 
 def _random_step(rng, config):
@@ -241,12 +241,15 @@ def test_short():
     simulate(bench.dut, run, timeout=500, background=[watch])
 
 
-@pytest.mark.parametrize("depth", [16, 1024, 1025, 3072])
-def test_weight_memory(depth):
-    """Words of all banks, while others are written; a word takes two cycles."""
-    dut, rng = WeightMemory(depth, 20), random.Random(depth)
+@pytest.mark.parametrize("depth, rows, skew", [(16, 1, [0]), (1024, 2, [0, 1]), (1025, 5, [0, 0, 0, 1, 1]),
+                                               (3072, 3, [0, 0, 1])])
+def test_weight_memory(depth, rows, skew):
+    """Words of all banks, while others are written; a word takes three cycles, and its row's."""
+    config = CirculantConfig(block=4, rows=rows, weight_depth=depth)
+    assert skews(rows, config.slots) == skew
+    dut, rng, width = WeightMemory(config), random.Random(depth), config.weight_word // rows
     addresses = sorted({0, 1, depth - 1, *(rng.randrange(depth) for _ in range(30))})
-    words = {address: rng.getrandbits(20) for address in addresses}
+    words = {address: rng.getrandbits(config.weight_word) for address in addresses}
 
     async def bench(ctx):
         ctx.set(dut.write, 1)
@@ -258,15 +261,17 @@ def test_weight_memory(depth):
         asked = [rng.choice(addresses) for _ in range(60)]
         for n, address in enumerate(asked):
             ctx.set(dut.address, address)
-            if n >= 2:
-                assert ctx.get(dut.o) == words[asked[n - 2]]
+            for row, late in enumerate(skew):
+                if n >= 3 + late:
+                    expected = words[asked[n - 3 - late]] >> row * width & (1 << width) - 1
+                    assert ctx.get(dut.o[row * width:(row + 1) * width]) == expected
             await ctx.tick()
 
     simulate(dut, bench, timeout=500)
 
 
 def test_spectrum_memory():
-    """Blocks written and read, zeros where told, two cycles later."""
+    """Blocks written and read, zeros where told, three cycles later."""
     dut, rng = SpectrumMemory(SMALL), random.Random(0)
     blocks = [rng.getrandbits(len(dut.x.as_value())) for _ in range(SMALL.spectrum_depth)]
 
@@ -281,8 +286,8 @@ def test_spectrum_memory():
         for n, (address, zero) in enumerate(asked):
             ctx.set(dut.address, address)
             ctx.set(dut.zero, zero)
-            if n >= 2:
-                was, zeroed = asked[n - 2]
+            if n >= 3:
+                was, zeroed = asked[n - 3]
                 assert ctx.get(dut.x.as_value()) == (0 if zeroed else blocks[was])
             await ctx.tick()
 
