@@ -79,10 +79,12 @@ class CirculantEngine(wiring.Component):
 
     def _control(self, m, sequencer, loader):
         """Program, start, errors and what the status registers show."""
+        start, clear = (delay(m, value, 1, reset_less=False, name=name) for value, name in (
+            (self.start, "start"), (self.clear, "clear")))
         wiring.connect(m, wiring.flipped(self.i_program), loader.i)
         m.d.comb += [
-            sequencer.start.eq(self.start & loader.loaded), loader.enable.eq(~self.busy),
-            self.loaded.eq(loader.loaded), self.busy.eq(sequencer.busy),
+            sequencer.start.eq(start & loader.loaded), loader.enable.eq(~self.busy),
+            self.loaded.eq(loader.loaded), self.busy.eq(sequencer.busy | start),
             self.load_cycles.eq(sequencer.load_cycles), self.run_cycles.eq(sequencer.run_cycles),
             self.finished.eq(sequencer.finished),
         ]
@@ -90,9 +92,9 @@ class CirculantEngine(wiring.Component):
             m.d.sync += self.error.eq(loader.error)
         with m.Elif(sequencer.zeros):
             m.d.sync += self.error.eq(ErrorCode.INPUT_SHORT)
-        with m.Elif(self.start & ~self.busy & ~loader.loaded):
+        with m.Elif(start & ~sequencer.busy & ~loader.loaded):
             m.d.sync += self.error.eq(ErrorCode.NO_PROGRAM)
-        with m.Elif(self.clear | loader.done):
+        with m.Elif(clear | loader.done):
             m.d.sync += self.error.eq(0)
 
     def _steps(self, m, sequencer, issue, forward, header):

@@ -1,6 +1,6 @@
 """Issues the columns of a step's phases."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,10 +59,11 @@ class Issue(wiring.Component):
         m = Module()
         config, phase = self._config, Signal(PHASE, reset_less=True)
         rows, weight = Signal(16, reset_less=True), Signal.like(self.o.weight, reset_less=True)
-        column = _Column(config)
+        column = _Column(config, self.count, self.written)
         final, ends, issued = rows <= config.rows, Signal(), Signal()
+        alone = Signal(reset_less=True)     # there is no segment 1
         free = self._free(m, issued & ends, Mux(final, rows, config.rows))
-        m.d.comb += ends.eq(column.final & (column.segment | (phase.spans[1].count == 0)))
+        m.d.comb += ends.eq(column.final & (column.segment | alone))
         with m.FSM():
             with m.State("IDLE"):
                 with m.If(self.start):
@@ -74,10 +75,11 @@ class Issue(wiring.Component):
             with m.State("LOAD"):
                 fields = self.phase_data
                 m.d.sync += [phase.eq(fields), rows.eq(fields.rows), weight.eq(fields.weight_base)]
-                m.d.sync += column.enter(fields, 0)
+                m.d.sync += [*column.enter(fields, 0), alone.eq(fields.spans[1].count == 0)]
                 m.next = "RUN"
             with m.State("RUN"):
-                m.d.comb += issued.eq((self.count >= column.needed) & (free | ~ends))
+                m.d.comb += issued.eq(column.there & (free | ~ends))
+                m.d.sync += column.wait()
                 with m.If(issued):
                     m.d.sync += [weight.eq(weight + 1), *column.advance(phase)]
                     with m.If(column.final & ~ends):
@@ -97,12 +99,12 @@ class Issue(wiring.Component):
 
     def _free(self, m, issued, rows):
         """Whether a pass's last column may be issued; of the one before it was in the cycle of ``issued``."""
-        left = Signal(range(self._config.lanes))
+        left, free = Signal(range(self._config.lanes)), Signal(init=1)
         with m.If(issued):
-            m.d.sync += left.eq(rows * self._config.slots - 1)
-        with m.Elif(left.any()):
-            m.d.sync += left.eq(left - 1)
-        return ~left.any()
+            m.d.sync += [left.eq(rows * self._config.slots - 1), free.eq(0)]
+        with m.Elif(~free):
+            m.d.sync += [left.eq(left - 1), free.eq(left == 1)]
+        return free
 
     def _output(self, m, issued, column, phase, weight, ends, rows):
         o = Signal(column_layout(self._config), reset_less=True)
@@ -116,20 +118,29 @@ class Issue(wiring.Component):
 
 
 class _Column:
-    """The column that is next."""
+    """The column that is next. ``count`` and ``written``: of `Issue`."""
 
-    def __init__(self, config):
+    def __init__(self, config, count, written):
+        self._following = count + written               # ``count`` in the next cycle
         self.segment, self.final = Signal(), Signal()   # which one; it is the last column of it
         self.address = Signal(range(config.spectrum_depth), reset_less=True)
-        self.left, self.needed = (Signal(16, name=name, reset_less=True) for name in ("left", "needed"))
+        self.left = Signal(16, reset_less=True)
+        # The vectors written beyond those that it needs; below 0: it has to wait.
+        self.spare = Signal(signed(17), reset_less=True)
+        self._written, self.there = written, self.spare >= 0
 
     def enter(self, phase, segment):
         """The first one of a segment."""
         span, wait = phase.spans[segment], phase.waits[segment]
-        return [self.segment.eq(segment), self.address.eq(span.base), self.needed.eq(wait.after),
-                self.left.eq(span.count), self.final.eq(span.count == 1)]
+        return [self.segment.eq(segment), self.address.eq(span.base), self.left.eq(span.count),
+                self.final.eq(span.count == 1), self.spare.eq(self._following - wait.after)]
+
+    def wait(self):
+        """The same one in the next cycle."""
+        return [self.spare.eq(self.spare + self._written)]
 
     def advance(self, phase):
         """The next one of the segment."""
+        following = phase.waits[self.segment].following
         return [self.address.eq(self.address + 1), self.left.eq(self.left - 1), self.final.eq(self.left == 2),
-                self.needed.eq(self.needed + phase.waits[self.segment].following)]
+                self.spare.eq(self.spare + self._written - following)]

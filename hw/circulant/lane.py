@@ -23,20 +23,21 @@ class _Lane(wiring.Component):
         The left factors, `factors` or the slot itself, registered.
     w : In(ArrayLayout(signed(weight_width), 2))
         The weights c, d, one cycle before ``x``.
-    valid, last : In(1), one cycle after ``x``
-        ``valid``: the products are added; ``last``: to what becomes ``o``, and the next ones begin from zero.
+    valid, ends : In(1), one cycle after ``x``
+        ``valid``: the products are added; ``ends``, not without it but in a reset: to what becomes ``o``, and
+        the next ones begin from zero.
     o : Out(ArrayLayout(signed(acc_width), products))
         The sums, two cycles after the last ``x``.
     advance : In(1), i : In, as ``o``
         In the next cycle ``o`` is ``i``, unless it is sums.
 
-    Timing: one column a cycle. Reset begins from zero.
+    Timing: one column a cycle. A reset with ``ends`` begins from zero.
     """
 
     def __init__(self, x, weight_width, acc_width, products):
         sums = data.ArrayLayout(signed(acc_width), products)
         super().__init__({
-            "x": In(x), "w": In(data.ArrayLayout(signed(weight_width), 2)), "valid": In(1), "last": In(1),
+            "x": In(x), "w": In(data.ArrayLayout(signed(weight_width), 2)), "valid": In(1), "ends": In(1),
             "advance": In(1), "i": In(sums), "o": Out(sums)})
 
     def _accumulate(self, m, products):
@@ -45,13 +46,13 @@ class _Lane(wiring.Component):
         for n, (left, right) in enumerate(products):
             product = delay(m, left * right, 1, name=f"product{n}")
             # Beginning from zero is a register's reset; a multiplexer would cost a LUT a bit.
-            acc = Signal.like(self.o[n], name=f"acc{n}")
+            acc = Signal.like(self.o[n], reset_less=True, name=f"acc{n}")
             total = (acc + product)[:len(acc)].as_signed()
             with m.If(self.advance):
                 m.d.sync += sums[n].eq(self.i[n])
             with m.If(self.valid):
                 m.d.sync += acc.eq(total)
-            with m.If(self.valid & self.last):
+            with m.If(self.ends):
                 m.d.sync += [acc.eq(0), sums[n].eq(total)]
         m.d.comb += self.o.eq(sums)
 

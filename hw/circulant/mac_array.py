@@ -63,23 +63,22 @@ class MacArray(wiring.Component):
         widths = config.spectrum_width, config.weight_width, config.acc_width
         columns = [self._factors(m)]
         for skew in range(1, max(skews(config.rows, config.slots)) + 1):
-            columns.append([delay(m, value, 1, reset_less=n > 0, name=f"column{skew}_{n}_")
-                            for n, value in enumerate(columns[-1])])
+            columns.append(self._late(m, *columns[-1], name=f"column{skew}_"))
         sums = Const({}, snapshots(config))
         for row, skew in reversed(list(enumerate(skews(config.rows, config.slots)))):
-            valid, last, *x = columns[skew]
+            valid, ends, *x = columns[skew]
             behind, sums = sums, Signal(snapshots(config), name=f"sums{row}")
             for slot in range(config.slots):
                 m.submodules[f"lane{row}_{slot}"] = lane = (ComplexLane if slot else RealLane)(*widths)
                 i, o = (values.complex[slot - 1] if slot else values.real for values in (behind, sums))
                 m.d.comb += [
                     lane.x.eq(x[slot]), lane.w.eq(self.w[row][slot]), lane.valid.eq(valid),
-                    lane.last.eq(last), lane.advance.eq(self.advance), lane.i.eq(i), o.eq(lane.o)]
+                    lane.ends.eq(ends), lane.advance.eq(self.advance), lane.i.eq(i), o.eq(lane.o)]
         m.d.comb += self.o.eq(sums)
         return m
 
     def _factors(self, m):
-        """valid and last as lanes want them, and the slots' factors."""
+        """valid and ends as lanes want them, and the slots' factors."""
         config = self._config
         x = [Signal(self.x.shape().elem_shape, reset_less=True, name="x0")]
         m.d.sync += x[0].eq(self.x[0])
@@ -87,5 +86,13 @@ class MacArray(wiring.Component):
             a, b = self.x[slot]
             x.append(Signal(factors(config.spectrum_width), reset_less=True, name=f"x{slot}"))
             m.d.sync += [x[slot].a.eq(a), x[slot].difference.eq(b - a), x[slot].sum.eq(a + b)]
-        valid = delay(m, self.valid, 2, reset_less=False, name="valid")
-        return [valid, delay(m, self.last, 2, name="last"), *x]
+        valid, ends = (delay(m, value, 1, reset_less=False, name=name) for value, name in (
+            (self.valid, "valid"), (self.valid & self.last, "ends")))
+        return [*self._late(m, valid, ends, name="late"), *x]
+
+    @staticmethod
+    def _late(m, valid, ends, *x, name):
+        """The same a cycle later. A reset sets ``ends``, so that accumulators need none of their own."""
+        return [delay(m, valid, 1, reset_less=False, name=f"{name}valid"),
+                delay(m, ends, 1, init=1, reset_less=False, name=f"{name}ends"),
+                *(delay(m, value, 1, name=f"{name}{n}_") for n, value in enumerate(x))]

@@ -107,13 +107,15 @@ class ProgramLoader(wiring.Component):
         m = Module()
         s = _State(self.memories.values())
 
-        # Every accepted word shifts in at the top and is looked at in the next cycle. No word is ever held
-        # there, so the stream is ready whenever it is enabled; and when the last chunk of a memory word is
-        # looked at, that word is complete, its least significant bit so many chunks below the top.
+        # Every accepted word is looked at in the next cycle, and then shifts in at the top of those before.
+        # No word is ever held, so the stream is ready whenever it is enabled; and when the last chunk of a
+        # memory word is looked at, that word is complete, its least significant bit so many chunks below.
         m.d.comb += self.i.ready.eq(self.enable)
         m.d.sync += s.valid.eq(self.i.valid & self.i.ready)
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [s.words.eq(Cat(s.words, self.i.p.data)[32:]), s.last.eq(self.i.p.last)]
+            m.d.sync += [s.word.eq(self.i.p.data), s.last.eq(self.i.p.last)]
+        with m.If(s.valid):
+            m.d.sync += s.before.eq(s.words[32:])
 
         m.submodules.step = step = Crc32Step()
         m.d.comb += step.i.eq(s.crc ^ s.word)
@@ -218,8 +220,9 @@ class _State:
     def __init__(self, memories):
         self.chunks = [-(-width // 32) for _, width in memories]   # of a word of each memory
 
-        self.words = Signal(32 * max(self.chunks))
-        self.word = self.words[-32:]     # the word looked at
+        self.before = Signal(32 * (max(self.chunks) - 1))   # words, the latest at the top
+        self.word = Signal(32)           # the word looked at
+        self.words = Cat(self.before, self.word)
         self.valid = Signal()            # it is a new one
         self.last = Signal()             # it is the packet's last
         self.doomed = Signal()           # the one before was refused, and not the packet's last
