@@ -79,8 +79,7 @@ class CirculantEngine(wiring.Component):
 
     def _control(self, m, sequencer, loader):
         """Program, start, errors and what the status registers show."""
-        start, clear = (delay(m, value, 1, reset_less=False, name=name) for value, name in (
-            (self.start, "start"), (self.clear, "clear")))
+        start = delay(m, self.start, 1, reset_less=False, name="start")
         wiring.connect(m, wiring.flipped(self.i_program), loader.i)
         m.d.comb += [
             sequencer.start.eq(start & loader.loaded), loader.enable.eq(~self.busy),
@@ -94,7 +93,7 @@ class CirculantEngine(wiring.Component):
             m.d.sync += self.error.eq(ErrorCode.INPUT_SHORT)
         with m.Elif(start & ~sequencer.busy & ~loader.loaded):
             m.d.sync += self.error.eq(ErrorCode.NO_PROGRAM)
-        with m.Elif(clear | loader.done):
+        with m.Elif(self.clear | loader.done):
             m.d.sync += self.error.eq(0)
 
     def _steps(self, m, sequencer, issue, forward, header):
