@@ -24,8 +24,9 @@ MULTIPLIER_WIDTH = 18
 
 _LIMITS = {"rows": (1, 64), "vector_width": (8, 16), "weight_width": (8, 18), "acc_width": (24, 48),
            "sum_width": (12, 24), "factor_bits": (8, 16), "segment_bits": (1, 5),
-           "spectrum_depth": (4, 65536), "weight_depth": (16, 65536), "row_depth": (4, 65536), "coefficient_depth": (4, 65536),
-           "state_depth": (4, 65536), "phase_depth": (2, 64), "output_depth": (4, 65536)}
+           "spectrum_depth": (4, 65536), "weight_depth": (16, 65536), "row_depth": (4, 65536),
+           "coefficient_depth": (4, 65536), "state_depth": (4, 65536), "phase_depth": (2, 64),
+           "output_depth": (4, 65536)}
 
 
 @dataclass(frozen=True, kw_only=True)
