@@ -25,12 +25,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value
 from amaranth.lib import wiring
 
 __all__ = ["NotProved", "Opened", "prove", "assert_stream_rules", "assume_stream_rules", "held", "mutant",
-           "stay"]
+           "refuted", "stay"]
 
 VERDICTS = ("FAIL", "Property must hold, not be refuted"), ("UNKNOWN", "Property must be inductive")
 
@@ -88,6 +89,15 @@ def prove(dut, rules, directory, *, depth=8, bounded=False, registers=False, tim
         if f"DONE ({status}" in run.stdout:
             raise NotProved(f"{meaning}:\n{tail}")
     raise RuntimeError(f"Proof must run, not end with exit code {run.returncode}:\n{tail}")
+
+
+def refuted(dut, rules, directory, **options):
+    """Check that `prove`, of the same arguments, finds what ``rules`` asserts of ``dut`` to be wrong.
+
+    That it is not inductive does not do.
+    """
+    with pytest.raises(NotProved, match="^Property must hold, not be refuted:"):
+        prove(dut, rules, directory, **options)
 
 
 class Opened(wiring.Component):
