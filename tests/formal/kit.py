@@ -101,23 +101,29 @@ def refuted(dut, rules, directory, **options):
 
 
 class Opened(wiring.Component):
-    """A part and, in ``inner``, the signals that its `elaborate` makes (but by `Signal.like`), in this order.
+    """A part and, in ``inner``, the signals that its `elaborate` makes: ``names`` are in this order.
 
-    What a part keeps to itself no induction sees, unless an assertion tells of it.
+    Those that it makes by `Signal.like` have the names that it gives them. What a part keeps to itself no
+    induction sees, unless an assertion tells of it.
     """
 
     def __init__(self, part, module, names, monkeypatch):
-        made = []
+        made, self.inner = [], {}
 
         def record(*args, **kwargs):
             made.append(Signal(*args, src_loc_at=1, **kwargs))
             return made[-1]
 
-        record.like = Signal.like
+        def record_like(*args, **kwargs):
+            found = Signal.like(*args, src_loc_at=1, **kwargs)
+            self.inner[Value.cast(found).name] = found
+            return found
+
+        record.like = record_like
         with monkeypatch.context() as patch:
             patch.setattr(module, "Signal", record)
             self._module = part.elaborate(None)
-        self.inner = dict(zip(names, made, strict=False))
+        self.inner |= zip(names, made, strict=False)
         super().__init__(part.signature)
         for name in part.signature.members:
             setattr(self, name, getattr(part, name))
