@@ -8,12 +8,18 @@ import numpy as np
 import pytest
 from shiftwork.golden.circulant.config import PRESETS, CirculantConfig
 from shiftwork.golden.circulant.interpreter import Machine
-from shiftwork.golden.circulant.program import Program
+from shiftwork.golden.circulant.program import Memory, Program
 from shiftwork.golden.circulant.timing import predict
+from shiftwork.golden.circulant.transform_config import latency
+from shiftwork.golden.circulant.words import Header, Phase, Row, Segment
 from shiftwork.golden.common.program import ErrorCode, ProgramError
 from shiftwork.hw.circulant.engine import CirculantEngine
+from shiftwork.hw.circulant.layouts import COEFFICIENTS, HEADER, PHASE, ROW
+from shiftwork.hw.circulant.top import CirculantTop
 
+from ..golden.circulant_networks import CELLS, program_of
 from .circulant_programs import random_program
+from .kit import simulate
 from .test_engine import Bench as ArrayBench
 
 TINY = PRESETS["tiny"]
@@ -51,6 +57,8 @@ class Case:
         self.words = [int(word) for word in self.program.to_words()]
         size = self.program.parse()[0].input_blocks * self.config.slots
         machine, cycles = Machine(self.config), predict(self.program).step_cycles
+        # without stalls: the beats, and the last block's way into memory; none for later steps
+        self.load_cycles = size + latency(self.config.forward) + self.config.slots + 2
         machine.load(self.words)
         self.inputs, self.outputs, self.cycles = [], [], []
         for count, further in zip(steps, more, strict=True):
@@ -64,7 +72,7 @@ class Case:
             self.outputs.append(machine.output)
             self.inputs.append([int(low) | int(high) << 16 for low, high in beats])
             self.cycles.append(count * cycles)
-        return len(np.unique(np.concatenate(self.outputs))) > 20
+        return len(np.unique(np.concatenate(self.outputs))) > (20 if program is None else 5)
 
 
 @pytest.mark.parametrize("name, seed", [
@@ -77,8 +85,24 @@ def test_random_programs(name, seed):
         await bench.load(ctx, case.words)
         for number, bench.p in enumerate((1, 0.3, 0.7)):
             await bench.batch(ctx, case, number)
+            if bench.p == 1:
+                assert ctx.get(bench.dut.load_cycles) == case.load_cycles
 
     bench.run(run)
+
+
+def test_words_are_goldens():
+    """Every field where golden has it."""
+    for layout, word in ((HEADER, Header), (ROW, Row)):
+        assert layout.size == word.WIDTH
+        for name, place in word.LAYOUT.items():
+            assert (layout[name].offset, layout[name].width) == place, name
+    assert PHASE.size == Phase.WIDTH
+    for name, (first, width) in {**Phase.LAYOUT, **Segment.LAYOUT}.items():
+        part, at = next(((PHASE[group].shape.elem_shape, PHASE[group].offset) for group in ("spans", "waits")
+                         if name in PHASE[group].shape.elem_shape.members), (PHASE, 0))
+        assert (at + part[name].offset, part[name].width) == (first, width), name
+    assert COEFFICIENTS.size == Memory.COEFFICIENTS.width(TINY)
 
 
 def test_short_inputs():
@@ -104,23 +128,11 @@ def test_short_inputs():
 
 
 def test_start_without_program():
-    """Refused, before any program and after a bad one; a good one makes the error forgotten."""
-    case, bench = Case(TINY, 0, (1, 1)), Bench(TINY)
+    Bench(TINY).check_start_without_program(Case(TINY, 0, (1, 1)))
 
-    async def run(ctx):
-        await bench.pulse(ctx, bench.dut.start)
-        await bench.expect_error(ctx, ErrorCode.NO_PROGRAM, loaded=0)
-        await bench.load(ctx, case.words)
-        await bench.batch(ctx, case, 0)
-        await bench.send(ctx, bench.dut.i_program, [*case.words[:-1], case.words[-1] ^ 1])
-        await bench.expect_error(ctx, ErrorCode.CHECKSUM, loaded=0)
-        await bench.pulse(ctx, bench.dut.start)
-        await ctx.tick().repeat(3)
-        assert ctx.get(bench.dut.error) == ErrorCode.NO_PROGRAM and not ctx.get(bench.dut.busy)
-        await bench.load(ctx, case.words)
-        await bench.batch(ctx, case, 1)
 
-    bench.run(run)
+def test_start_while_busy_is_ignored():
+    Bench(TINY).check_start_while_busy(Case(TINY, 2, (2, 2)))
 
 
 def test_bad_programs():
@@ -143,18 +155,59 @@ def test_bad_programs():
     bench.run(run)
 
 
-def test_start_while_busy_is_ignored():
-    case, bench = Case(TINY, 2, (2, 2)), Bench(TINY)
+@pytest.mark.parametrize("name, sequences", [("lstm, peephole", 1), ("gru, before, updates", 2)])
+def test_cells(name, sequences):
+    """What the encoder makes of recurrent layers: a packet of several steps, then others with stalls."""
+    program = program_of([CELLS[name]], TINY, sequences)
+    case, bench = Case(TINY, 3, (4, 1, 3), program=program), Bench(TINY)
 
     async def run(ctx):
         await bench.load(ctx, case.words)
-        await bench.pulse(ctx, bench.dut.start)
-        await bench.send(ctx, bench.dut.i, case.inputs[0][:1], ends=False)
-        ctx.set(bench.dut.start, 1)
-        await bench.send(ctx, bench.dut.i, case.inputs[0][1:])
-        ctx.set(bench.dut.start, 0)
-        while ctx.get(bench.dut.busy):
-            await ctx.tick()
-        await bench.batch(ctx, case, 1)
+        for number, bench.p in enumerate((1, 1, 0.4)):
+            await bench.batch(ctx, case, number)
 
     bench.run(run)
+
+
+def test_programs_follow_one_another():
+    """Each finds the memories full of what the one before left."""
+    cases = [Case(TINY, n, (2,), program=program_of([CELLS[name]], TINY))
+             for n, name in enumerate(("lstm", "gru, after, keeps", "lstm, sigmoid"))]
+    bench = Bench(TINY)
+
+    async def run(ctx):
+        for case in [*cases, cases[0]]:
+            await bench.load(ctx, case.words)
+            await bench.batch(ctx, case, 0)
+
+    bench.run(run)
+
+
+def test_reset():
+    """In the last step of a packet's three, too."""
+    case = Case(TINY, 4, (2, 3), program=program_of([CELLS["gru, after, keeps"]], TINY))
+    places = ("program", "input", "run", "run", "run", "output")
+    Bench(TINY).check_resets(case, places, 6, case.cycles[1] // 3)
+
+
+def test_registers():
+    """What is read over the bus before a start, and ports of the specified widths."""
+    top = CirculantTop(TINY, engine=CirculantEngine(TINY))
+    expected = {
+        0x00: 0x31435753, 0x04: 1 | TINY.fingerprint << 8, 0x08: 4 | 2 << 16 | 4 << 24,
+        0x0C: 12 | 12 << 8 | 34 << 16 | 18 << 24, 0x14: 0, 0x18: 0, 0x1C: 0, 0x20: 0,
+        0x24: 64, 0x28: 512, 0x2C: 128, 0x30: 128, 0x34: 1}
+    assert len(top.s_axis_input_tdata) == len(top.m_axis_output_tdata) == 32
+
+    async def run(ctx):
+        ctx.set(top.s_axil_rready, 1)
+        for address, value in expected.items():
+            ctx.set(top.s_axil_araddr, address)
+            ctx.set(top.s_axil_arvalid, 1)
+            await ctx.tick().until(top.s_axil_arready)
+            ctx.set(top.s_axil_arvalid, 0)
+            data, response = await ctx.tick().sample(top.s_axil_rdata, top.s_axil_rresp).until(
+                top.s_axil_rvalid)
+            assert (data, response) == (value, 0), hex(address)
+
+    simulate(top, run, timeout=500)
