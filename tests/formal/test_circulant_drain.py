@@ -8,9 +8,10 @@ from shiftwork.golden.circulant.transform_config import schedule
 from shiftwork.hw.circulant import drain
 from shiftwork.hw.common.delay import delay
 
-from .kit import mutant, prove, refuted
+from .kit import Opened, mutant, prove, refuted
 
-ROWS, ACC, SUM, END = 2, 6, 3, 12   #: R; bits of an accumulator, of what leaves; cycles that are looked at
+ROWS, ACC, SUM = 2, 6, 3    #: R; bits of an accumulator, of what leaves
+LATENCY = drain.Drain.latency
 
 
 class Small(CirculantConfig):
@@ -23,7 +24,7 @@ class Small(CirculantConfig):
 CONFIG = Small(block=4, rows=ROWS, acc_width=ACC, sum_width=SUM)
 
 
-def drain_rules(m, dut):
+def drain_rules(m, dut, *, induction=True):
     """Passes at least rows * h cycles apart, as `Issue` has them; snapshots are what the solver likes.
 
     What leaves is, 4 cycles later, a row's t-th pair, made of the snapshot of that cycle, and of no other.
@@ -34,14 +35,18 @@ def drain_rules(m, dut):
         m.d.sync += [left.eq(dut.rows * CONFIG.slots), shift.eq(dut.shift), pair.eq(0)]
     with m.Elif(left != 0):
         m.d.sync += [left.eq(left - 1), pair.eq(~pair)]
+    if induction:
+        inner = dut.inner
+        m.d.comb += [Assert(left == inner["left"] * CONFIG.slots - inner["pair"]),
+                     Assert(pair == inner["pair"]), Assert(shift == inner["shift"])]
     reads = left != 0
     m.d.comb += Assert(dut.advance == (reads & pair))
-    m.d.comb += Assert(dut.first == delay(m, reads & ~pair, dut.latency))
+    m.d.comb += Assert(dut.first == delay(m, reads & ~pair, LATENCY))
 
     # Slots: of real bins, and real and imaginary parts of products.
     slots = [dut.i.real, *((k1 - k3, k1 + k2) for k1, k2, k3 in dut.i.complex)]
     order = schedule(CONFIG.block)[-1].results[..., 1:].tolist()
-    known = delay(m, reads, dut.latency)
+    known = delay(m, reads, LATENCY)
     for line in range(2):
         value, result = Signal(signed(ACC), name=f"value{line}"), Signal(SUM, name=f"result{line}")
         with m.Switch(pair):
@@ -51,11 +56,12 @@ def drain_rules(m, dut):
                     m.d.comb += value.eq(slots[slot][part])
         half = Mux(shift == 0, 0, 1 << (shift - 1)[:5])
         m.d.comb += result.eq((value + half) >> shift)
-        m.d.comb += Assert(~known | (dut.o[line][:SUM] == delay(m, result, dut.latency)))
+        m.d.comb += Assert(~known | (dut.o[line][:SUM] == delay(m, result, LATENCY)))
 
 
-def test_drain(tmp_path):
-    prove(drain.Drain(CONFIG), drain_rules, tmp_path, depth=END, bounded=True)
+def test_drain(tmp_path, monkeypatch):
+    dut = Opened(drain.Drain(CONFIG), drain, ("pair", "left", "shift"), monkeypatch)
+    prove(dut, drain_rules, tmp_path, depth=LATENCY + 1)
 
 
 @pytest.mark.parametrize("old, new", [
@@ -67,4 +73,5 @@ def test_drain(tmp_path):
     ("shift = delay(m, shift, 2,", "shift = delay(m, shift, 1,"),
 ], ids=["kept", "carry", "difference", "load", "rows", "shift"])
 def test_other_drains_are_refuted(old, new, tmp_path):
-    refuted(mutant(drain, old, new).Drain(CONFIG), drain_rules, tmp_path, depth=END, bounded=True)
+    dut = mutant(drain, old, new).Drain(CONFIG)
+    refuted(dut, lambda m, dut: drain_rules(m, dut, induction=False), tmp_path, depth=10, bounded=True)
