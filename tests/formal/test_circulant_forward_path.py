@@ -13,7 +13,7 @@ from shiftwork.hw.common.delay import delay
 
 from .kit import assume_stream_rules, held, mutant, prove, refuted, stay
 
-CYCLES, WIDTH, LATENCY, BLOCKS, END = 2, 2, 3, 2, 14  #: h, V; of the transform; of a step; cycles looked at
+CYCLES, WIDTH, LATENCY, BLOCKS, END = 2, 2, 3, 2, 13  #: h, V; of the transform; of a step; cycles looked at
 
 
 class Small(CirculantConfig):
@@ -140,7 +140,7 @@ def test_path(tmp_path, monkeypatch):
 @pytest.mark.parametrize("module, old, new", [
     (forward_path, "taken.eq(2 * cycles - 1)", "taken.eq(2 * cycles - 2)"),
     (forward_path, "with m.If(self.row_coming):", "with m.If(self.row_coming & ~taken.any()):"),
-    (input_blocks, "| (self.enter & self.place.step_ends),", ","),
+    (input_blocks, " | (self.enter & self.place.step_ends)", ""),
     (input_blocks, "missing & (steps == 0)", "missing"),
     (input_blocks, "(waiting != 2)", "(waiting != 3)"),
     (input_blocks, "[beat.eq(0), ", "["),

@@ -11,7 +11,7 @@ from shiftwork.hw.circulant.layouts import PHASE
 
 from .kit import mutant, prove, refuted, stay
 
-PHASES, ROWS, COLUMNS, END = 2, 3, 2, 14    #: of a step, a phase, a segment; cycles looked at
+PHASES, ROWS, COLUMNS, END = 2, 3, 2, 13    #: of a step, a phase, a segment; cycles looked at
 
 
 class Small(CirculantConfig):
