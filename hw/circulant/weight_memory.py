@@ -21,9 +21,11 @@ class WeightMemory(wiring.Component):
     address : In(range(depth)), to read
     o : Out(width), two cycles later, registered
     write_address, write_data, write : In
-        A word, readable from the next cycle on; not to be read in the same one.
+        A word, readable from two cycles later on; not to be read before. It goes through registers, as banks
+        are far from each other.
 
-    Cost: depth * width bits of block RAM, and between ceil(depth / `BANK`) banks as many multiplexers a bit.
+    Cost: depth * width bits of block RAM, 2 * width flip-flops, and between n = ceil(depth / `BANK`) banks
+    (n - 1) * width multiplexers.
     """
 
     def __init__(self, depth, width):
@@ -35,7 +37,9 @@ class WeightMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         inner = (BANK - 1).bit_length()
-        bank, written = self.address[inner:], self.write_address[inner:]
+        written = delay(m, self.write_address, 1, name="write_address")
+        data = delay(m, self.write_data, 1, name="write_data")
+        enable = delay(m, self.write, 1, reset_less=False, name="write")
         words = []
         for n, first in enumerate(range(0, self._depth, BANK)):
             memory = Memory(shape=self._width, depth=min(BANK, self._depth - first), init=[],
@@ -43,12 +47,11 @@ class WeightMemory(wiring.Component):
             m.submodules[f"bank{n}"] = memory
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [
-                write.addr.eq(self.write_address[:inner]), write.data.eq(self.write_data),
-                write.en.eq(self.write & (written == n)), read.addr.eq(self.address[:inner]),
+                write.addr.eq(written[:inner]), write.data.eq(data),
+                write.en.eq(enable & (written[inner:] == n)), read.addr.eq(self.address[:inner]),
             ]
             words.append(read.data)
-        bank = delay(m, bank, 1, name="bank")
-        for bit in bank:
+        for bit in delay(m, self.address[inner:], 1, name="bank"):
             words = [Mux(bit, pair[1], pair[0]) if len(pair) > 1 else pair[0]
                      for pair in (words[n:n + 2] for n in range(0, len(words), 2))]
         o = Signal(self._width, reset_less=True)

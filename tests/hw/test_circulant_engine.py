@@ -28,6 +28,8 @@ CONFIGS = {
     "wide": CirculantConfig(block=8, rows=3, vector_width=16, weight_width=16, acc_width=44, sum_width=24,
                             segment_bits=4, peepholes=False),
     "blocks of 16": CirculantConfig(block=16, rows=1, vector_width=8, cell_tanh=False, weight_depth=1100),
+    "blocks of 64": CirculantConfig(block=64, rows=1, acc_width=40, sum_width=20, spectrum_depth=64,
+                                    row_depth=64, state_depth=512, output_depth=1024),
 }
 
 
@@ -76,7 +78,8 @@ class Case:
 
 
 @pytest.mark.parametrize("name, seed", [
-    ("tiny", 0), ("tiny", 1), ("tiny", 2), ("default", 0), ("wide", 0), ("blocks of 16", 0)])
+    ("tiny", 0), ("tiny", 1), ("tiny", 2), ("default", 0), ("wide", 0), ("blocks of 16", 0),
+    ("blocks of 64", 11)])
 def test_random_programs(name, seed):
     """Any phases and rows: sequences with and without stalls, the memories full of what went before."""
     case, bench = Case(CONFIGS[name], seed, (3, 1, 2)), Bench(CONFIGS[name])

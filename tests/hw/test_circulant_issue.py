@@ -255,6 +255,7 @@ def test_weight_memory(depth):
             ctx.set(dut.write_data, word)
             await ctx.tick()
         ctx.set(dut.write, 0)
+        await ctx.tick()
         asked = [rng.choice(addresses) for _ in range(60)]
         for n, address in enumerate(asked):
             ctx.set(dut.address, address)
