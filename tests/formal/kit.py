@@ -25,12 +25,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, ClockDomain, Module, Signal, Value
 from amaranth.lib import wiring
 
 __all__ = ["NotProved", "Opened", "prove", "assert_stream_rules", "assume_stream_rules", "held", "mutant",
-           "stay"]
+           "refuted", "stay"]
 
 VERDICTS = ("FAIL", "Property must hold, not be refuted"), ("UNKNOWN", "Property must be inductive")
 
@@ -90,24 +91,39 @@ def prove(dut, rules, directory, *, depth=8, bounded=False, registers=False, tim
     raise RuntimeError(f"Proof must run, not end with exit code {run.returncode}:\n{tail}")
 
 
-class Opened(wiring.Component):
-    """A part and, in ``inner``, the signals that its `elaborate` makes (but by `Signal.like`), in this order.
+def refuted(dut, rules, directory, **options):
+    """Check that `prove`, of the same arguments, finds what ``rules`` asserts of ``dut`` to be wrong.
 
-    What a part keeps to itself no induction sees, unless an assertion tells of it.
+    That it is not inductive does not do.
+    """
+    with pytest.raises(NotProved, match="^Property must hold, not be refuted:"):
+        prove(dut, rules, directory, **options)
+
+
+class Opened(wiring.Component):
+    """A part and, in ``inner``, the signals that its `elaborate` makes: ``names`` are in this order.
+
+    Those that it makes by `Signal.like` have the names that it gives them. What a part keeps to itself no
+    induction sees, unless an assertion tells of it.
     """
 
     def __init__(self, part, module, names, monkeypatch):
-        made = []
+        made, self.inner = [], {}
 
         def record(*args, **kwargs):
             made.append(Signal(*args, src_loc_at=1, **kwargs))
             return made[-1]
 
-        record.like = Signal.like
+        def record_like(*args, **kwargs):
+            found = Signal.like(*args, src_loc_at=1, **kwargs)
+            self.inner[Value.cast(found).name] = found
+            return found
+
+        record.like = record_like
         with monkeypatch.context() as patch:
             patch.setattr(module, "Signal", record)
             self._module = part.elaborate(None)
-        self.inner = dict(zip(names, made, strict=False))
+        self.inner |= zip(names, made, strict=False)
         super().__init__(part.signature)
         for name in part.signature.members:
             setattr(self, name, getattr(part, name))

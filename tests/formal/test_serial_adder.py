@@ -5,7 +5,7 @@ import pytest
 from amaranth.hdl import Assert, Assume, Cat, Const, Mux, Signal
 from shiftwork.hw.ternary.serial_adder import ColumnAdders
 
-from .kit import NotProved, prove
+from .kit import prove, refuted
 
 COLUMNS, BITS = 2, 6     #: columns, and bits of the longest operation
 
@@ -74,6 +74,5 @@ def test_operations(tmp_path, write_back):
 
 
 def test_operation_without_its_preset_is_refuted(tmp_path):
-    with pytest.raises(NotProved, match="^Property must hold, not be refuted:"):
-        prove(ColumnAdders(COLUMNS), lambda m, dut: adder_rules(m, dut, write_back=False, presets=False),
-              tmp_path, depth=4)
+    refuted(ColumnAdders(COLUMNS), lambda m, dut: adder_rules(m, dut, write_back=False, presets=False),
+            tmp_path, depth=4)

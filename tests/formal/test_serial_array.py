@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Assert, Assume, Mux, Signal, signed
 from shiftwork.golden.ternary.config import TernaryConfig
 from shiftwork.hw.ternary.serial_array import SerialColumnArray
 
-from .kit import NotProved, held, prove, stay
+from .kit import held, prove, refuted, stay
 
 TERMS, BITS = 2, 2     #: of a dot product, at most; of an activation
 LANES, PARTS = 2, 2
@@ -79,6 +79,5 @@ def test_dot_products(tmp_path, write_back):
 
 
 def test_results_are_not_there_earlier(tmp_path):
-    with pytest.raises(NotProved, match="^Property must hold, not be refuted:"):
-        prove(SerialColumnArray(config(False)), lambda m, dut: array_rules(m, dut, end=99, late=0), tmp_path,
-              depth=longest(False), bounded=True)
+    refuted(SerialColumnArray(config(False)), lambda m, dut: array_rules(m, dut, end=99, late=0), tmp_path,
+            depth=longest(False), bounded=True)

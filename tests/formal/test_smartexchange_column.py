@@ -11,7 +11,7 @@ from shiftwork.golden.smartexchange.config import SmartExchangeConfig
 from shiftwork.hw.common.delay import delay
 from shiftwork.hw.smartexchange import shift_add
 
-from .kit import NotProved, Opened, mutant, prove
+from .kit import Opened, mutant, prove, refuted
 
 ITEMS, BITS, SUM = 3, 4, 10      #: items of a list, at most; bits of an activation, of an accumulator
 READ = 3     #: cycles from a term to its activation
@@ -129,6 +129,5 @@ def test_dot_products(tmp_path, monkeypatch, config):
     (LEAN, "m.If(adds)", "m.If(1)"),                                # what no term reads is added
 ], ids=["idle", "fill", "begin", "enable"])
 def test_other_lanes_are_refuted(tmp_path, monkeypatch, config, old, new):
-    with pytest.raises(NotProved, match="^Property must hold, not be refuted:"):
-        prove(Lane(mutant(shift_add, old, new), monkeypatch, config),
-              lambda m, dut: lane_rules(m, dut, induction=False), tmp_path, depth=12, bounded=True)
+    refuted(Lane(mutant(shift_add, old, new), monkeypatch, config),
+            lambda m, dut: lane_rules(m, dut, induction=False), tmp_path, depth=12, bounded=True)

@@ -9,7 +9,7 @@ from shiftwork.golden.smartexchange.config import SmartExchangeConfig
 from shiftwork.hw.smartexchange import rebuild_candidates, rebuild_selector
 from shiftwork.hw.smartexchange.rebuild_layouts import RebuildWidths, token_layout
 
-from .kit import NotProved, mutant, prove, stay
+from .kit import mutant, prove, refuted, stay
 
 ROWS, TAPS, STALLS = 4, 2, 1
 
@@ -113,5 +113,4 @@ def test_selector(tmp_path):
 def test_other_selectors_are_refuted(tmp_path, module, old, new):
     parts = [mutant(module, old, new) if part is module else part
              for part in (rebuild_candidates, rebuild_selector)]
-    with pytest.raises(NotProved, match="^Property must hold, not be refuted:"):
-        prove(Line(*parts), line_rules, tmp_path, depth=LAST + 2, bounded=True, registers=True)
+    refuted(Line(*parts), line_rules, tmp_path, depth=LAST + 2, bounded=True, registers=True)

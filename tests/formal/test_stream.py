@@ -11,7 +11,7 @@ from shiftwork.hw.common.axi import AxiLite
 from shiftwork.hw.common.stream import Queue, packet
 
 from . import kit
-from .kit import NotProved, assert_stream_rules, assume_stream_rules, prove
+from .kit import NotProved, assert_stream_rules, assume_stream_rules, prove, refuted
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
@@ -90,8 +90,7 @@ class Broken(wiring.Component):
 
 
 def test_refutes(tmp_path):
-    with pytest.raises(NotProved, match="^Property must hold, not be refuted:"):
-        prove(Broken(), lambda m, dut: assert_stream_rules(m, dut.o), tmp_path)
+    refuted(Broken(), lambda m, dut: assert_stream_rules(m, dut.o), tmp_path)
 
 
 def test_assumptions_count(tmp_path):
