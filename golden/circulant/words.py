@@ -93,7 +93,7 @@ class Header(_Word):
     LAYOUT: ClassVar[dict] = {"input_blocks": (0, 16), "input_base": (16, 16), "vectors": (32, 16),
                               "output_beats": (48, 16)}
     WIDTH: ClassVar[int] = 96
-    LEAST: ClassVar[dict] = {"input_blocks": 1, "vectors": 1}
+    LEAST: ClassVar[dict] = {"input_blocks": 1, "vectors": 1, "output_beats": 1}
 
     input_blocks: int       #: blocks of a step's input
     input_base: int         #: address of the first in the spectrum memory

@@ -105,7 +105,7 @@ def test_issue(tmp_path):
 
 
 @pytest.mark.parametrize("old, new", [
-    ("self.count >= column.needed", "self.count + self.written >= column.needed"),
+    ("self.spare >= 0", "self.spare + written >= 0"),
     ("left.eq(rows * self._config.slots - 1)", "left.eq(rows * self._config.slots - 2)"),
     ("self.final.eq(self.left == 2)", "self.final.eq(self.left == 1)"),
     ("phase.waits[self.segment].following", "phase.waits[0].following"),

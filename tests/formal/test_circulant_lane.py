@@ -2,7 +2,7 @@
 """A lane's results are the sums of complex products, or of real ones, over a pass's columns."""
 
 import pytest
-from amaranth.hdl import Assert, Assume, Mux, Signal
+from amaranth.hdl import Assert, Assume, Signal
 from shiftwork.hw.circulant import lane
 from shiftwork.hw.common.delay import delay
 
