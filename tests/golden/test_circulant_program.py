@@ -61,7 +61,7 @@ SEGMENTS = (Segment(count=1), Segment())
     (lambda: Header(input_blocks=1, input_base=0, vectors=0, output_beats=0),
      "vectors must be within 1 .. 65535, not 0"),
     (lambda: Header(input_blocks=1, input_base=0, vectors=1, output_beats=65536),
-     "output_beats must be within 0 .. 65535, not 65536"),
+     "output_beats must be within 1 .. 65535, not 65536"),
     (lambda: Phase(rows=0, weight_base=0, sum_shift=0, last=True, segments=SEGMENTS),
      "rows must be within 1 .. 65535, not 0"),
     (lambda: Phase(rows=1, weight_base=0, sum_shift=32, last=True, segments=SEGMENTS),
