@@ -9,7 +9,7 @@ from ...golden.circulant.program import MAGIC
 from ...golden.common.program import ErrorCode
 from ..common.delay import delay
 from ..common.loader import ProgramLoader
-from ..common.stream import packet
+from ..common.stream import Queue, packet
 from .drain import Drain
 from .element_unit import ElementUnit
 from .forward_path import ForwardPath
@@ -175,7 +175,10 @@ class CirculantEngine(wiring.Component):
     def _output(self, m, sequencer, elements, header):
         """From elements to the output stream."""
         queue = m.submodules.queue = OutputQueue(self.config)
-        wiring.connect(m, queue.o, wiring.flipped(self.o))
+        # The queue's memory need not be near the port.
+        port = m.submodules.port = Queue(packet(32), 2)
+        wiring.connect(m, queue.o, port.i)
+        wiring.connect(m, port.o, wiring.flipped(self.o))
         m.d.comb += [
             queue.i.eq(elements.vector), queue.valid.eq(elements.output_valid),
             queue.step_last.eq(sequencer.final), queue.output_beats.eq(header.output_beats),
