@@ -1,0 +1,126 @@
+"""What an engine takes of a device: multipliers and block RAMs counted, logic estimated.
+
+Multipliers follow from the parts' own counts:
+
+    R (3 h - 1)  lanes: 3 of a complex product, 2 of slot 0's two real ones
+    4 + 2 [cell_tanh] + 2 [peepholes]  element unit: of both its elements interpolation, product, and these
+    transforms: `TRANSFORMS`
+
+A memory takes the fewest block RAMs of one shape; memories of at most ``shallow`` words are logic.
+
+    logic = fixed + bit R (3 h - 1) acc_width + transforms
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .config import RESULT_WIDTH
+
+__all__ = ["DEVICES", "TRANSFORMS", "Device", "Logic", "Resources", "memories", "multipliers", "resources"]
+
+TRANSFORMS = {4: (455, 0), 8: (1031, 0), 16: (2130, 0), 32: (2669, 6), 64: (3318, 12)}
+"""TRELLIS_COMB and multipliers of both transforms by block size, 16 bits in: measured, packed, by
+`shiftwork bench circulant` (docs/results/circulant.json)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """An FPGA: what it has of each resource, and the shapes (words, bits) of its block RAMs."""
+
+    multipliers: int
+    rams: int
+    luts: int
+    shapes: tuple[tuple[int, int], ...]
+    clock: float            #: MHz of the engine on its board
+    shallow: int = 32       #: words up to which synthesis makes a memory of logic
+
+    def blocks(self, depth, width):
+        """Block RAMs of a memory of ``depth`` words of ``width`` bits, one port to write and one to read."""
+        if depth <= self.shallow:
+            return 0
+        return min(-(-depth // words) * -(-width // bits) for words, bits in self.shapes)
+
+
+DEVICES = {
+    "ulx3s-85f": Device(multipliers=156, rams=208, luts=83640, clock=50.0,
+                        shapes=((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))),
+    "icebreaker": Device(multipliers=8, rams=30, luts=5280, clock=24.0,
+                         shapes=((2048, 2), (1024, 4), (512, 8), (256, 16))),
+}
+"""Devices by the names of their boards: LFE5U-85F and iCE40UP5K."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What an engine takes: multipliers, block RAMs, bits of all memories, logic cells (estimated)."""
+
+    multipliers: int
+    rams: int
+    memory_bits: int
+    luts: int
+
+    def fits(self, device):
+        """Whether ``device`` has as much of each."""
+        return (self.multipliers <= device.multipliers and self.rams <= device.rams
+                and self.luts <= device.luts)
+
+
+def lane_multipliers(config):
+    """Multipliers of all lanes."""
+    return config.rows * (3 * config.slots - 1)
+
+
+def multipliers(config):
+    """Multipliers of the whole engine."""
+    element = 4 + 2 * config.cell_tanh + 2 * config.peepholes
+    return lane_multipliers(config) + element + TRANSFORMS[config.block][1]
+
+
+def memories(config):
+    """{name: (words, bits of a word)} of all memories."""
+    return {
+        "weights": (config.weight_depth, config.weight_word),
+        "spectra": (config.spectrum_depth, config.block * config.spectrum_width),
+        "phases": (config.phase_depth, 192), "rows": (config.row_depth, 96),
+        "coefficients": (config.coefficient_depth, 64),
+        "states": (config.state_depth, 2 * RESULT_WIDTH),
+        "scratch 0": (config.state_depth, 32), "scratch 1": (config.state_depth, 32),
+        "output": (config.output_depth, 2 * config.vector_width),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logic:
+    """The model of logic cells: ``fixed``, and ``bit`` for each bit of an accumulator."""
+
+    fixed: float
+    bit: float
+
+    @classmethod
+    def fitted(cls, measured):
+        """By least squares to ``measured``, pairs (config, logic cells); two at least differ in lanes."""
+        rows = np.array([(1, _bits(config)) for config, _ in measured], float)
+        wanted = np.array([cells - TRANSFORMS[config.block][0] for config, cells in measured], float)
+        if len({bits for _, bits in rows.tolist()}) < 2:
+            raise ValueError(f"measured configurations must be two at least that differ in lanes, "
+                             f"not {len(rows)} alike")
+        fixed, bit = np.linalg.lstsq(rows, wanted, rcond=None)[0]
+        return cls(fixed=float(fixed), bit=float(bit))
+
+    def __call__(self, config):
+        """Logic cells of the engine, estimated."""
+        return round(self.fixed + self.bit * _bits(config)) + TRANSFORMS[config.block][0]
+
+
+def _bits(config):
+    return lane_multipliers(config) * config.acc_width
+
+
+def resources(config, device, logic):
+    """`Resources` of the engine on ``device``; ``logic``: a `Logic`."""
+    found = memories(config)
+    return Resources(
+        multipliers=multipliers(config), luts=logic(config),
+        rams=sum(device.blocks(*shape) for shape in found.values()),
+        memory_bits=sum(depth * width for depth, width in found.values()))
