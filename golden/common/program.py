@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from .activations import input_range
 from .array_config import ArrayConfig
 from .lanes import from_lanes, to_lanes
 
-__all__ = ["ErrorCode", "ProgramError", "Memory", "Section", "ArrayProgram"]
+__all__ = ["ErrorCode", "ProgramError", "Memory", "Section", "EngineProgram", "ArrayProgram"]
 
 
 class ErrorCode(enum.IntEnum):
@@ -77,20 +77,20 @@ class Section:
 
 
 @dataclass(frozen=True, eq=False)
-class ArrayProgram:
+class EngineProgram:
     """A network in the words that an engine of ``config`` loads.
 
-    ``metadata``, JSON-able, holds the shapes, blocks and scales that `pack_input` and `unpack_output` need,
-    and an entry about each layer. The words do not carry it. An engine sets ``MAGIC``, ``VERSION``,
-    ``MEMORIES``, its Memory, and ``CONFIG``, its config's class.
+    ``metadata``, JSON-able, holds what the words do not carry: shapes, places and scales of inputs and
+    outputs. An engine sets ``MAGIC``, ``VERSION``, ``MEMORIES``, its Memory, and ``CONFIG``, its config's
+    class, which has a ``fingerprint``.
     """
 
     MAGIC: ClassVar[int]
     VERSION: ClassVar[int]
     MEMORIES: ClassVar[type[Memory]]
-    CONFIG: ClassVar[type[ArrayConfig]]
+    CONFIG: ClassVar[type]
 
-    config: ArrayConfig
+    config: Any
     sections: tuple[Section, ...]
     metadata: dict = field(default_factory=dict)
 
@@ -145,6 +145,36 @@ class ArrayProgram:
                                                    f"not {len(words)}")
         return cls(config, tuple(sections), metadata or {})
 
+    def save(self, path):
+        """Writes words, configuration and metadata to the npz file ``path``."""
+        about = {"config": dataclasses.asdict(self.config), "metadata": self.metadata}
+        with open(path, "wb") as file:
+            np.savez(file, words=self.to_words(), json=np.array(json.dumps(about, sort_keys=True)))
+
+    @classmethod
+    def load(cls, path):
+        """The program that `save` wrote to ``path``.
+
+        Raises OSError where there is no file, ValueError where it is another one, or damaged, ProgramError as
+        `from_words` does.
+        """
+        try:
+            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
+                words, about = file["words"], json.loads(str(file["json"]))
+            config, metadata = cls.CONFIG(**about["config"]), about["metadata"]
+        except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile,
+                zlib.error) as error:
+            raise ValueError(f"Program file {path} must be a whole one of an engine with a "
+                             f"{cls.CONFIG.__name__}, not another or damaged ({error})") from None
+        return cls.from_words(words, config, metadata)
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayProgram(EngineProgram):
+    """One of an engine of column arrays; ``metadata`` has an entry about each layer, too."""
+
+    CONFIG: ClassVar[type[ArrayConfig]]
+
     def pack_input(self, x):
         """Beats of the input stream, (beats, drain_width), for integers ``x`` (n, C, H, W) or (n, K).
 
@@ -197,29 +227,6 @@ class ArrayProgram:
         images, shape = self.metadata["images"], self.metadata["output_shape"]
         values = np.moveaxis(values, 4, 1).reshape(images, *values.shape[1:4], *values.shape[5:])
         return np.ascontiguousarray(from_lanes(values, shape[1:] or (1, 1)))
-
-    def save(self, path):
-        """Writes words, configuration and metadata to the npz file ``path``."""
-        about = {"config": dataclasses.asdict(self.config), "metadata": self.metadata}
-        with open(path, "wb") as file:
-            np.savez(file, words=self.to_words(), json=np.array(json.dumps(about, sort_keys=True)))
-
-    @classmethod
-    def load(cls, path):
-        """The program that `save` wrote to ``path``.
-
-        Raises OSError where there is no file, ValueError where it is another one, or damaged, ProgramError as
-        `from_words` does.
-        """
-        try:
-            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
-                words, about = file["words"], json.loads(str(file["json"]))
-            config, metadata = cls.CONFIG(**about["config"]), about["metadata"]
-        except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile,
-                zlib.error) as error:
-            raise ValueError(f"Program file {path} must be a whole one of an engine with a "
-                             f"{cls.CONFIG.__name__}, not another or damaged ({error})") from None
-        return cls.from_words(words, config, metadata)
 
 
 def _checksum(words):
