@@ -10,7 +10,7 @@ AXES = (("multipliers", "multipliers"), ("luts", "logic cells (estimated)"), ("r
 def front(candidates, best, chosen, device):
     """SVG text: all ``candidates`` that fit, those of ``best`` in color, a ring around ``chosen``.
 
-    A panel each for multipliers, logic and block RAMs, in percent of what ``device`` has, over the cycles of a
+    A mark each for multipliers, logic and block RAMs, in percent of what ``device`` has, over cycles of a
     step.
     """
     axes, finish = plots.figure(3.4, "explore")
