@@ -236,6 +236,73 @@ def bench(
     raise typer.Exit(measure(name, json, only))
 
 
+@app.command(
+    help="Explores engines for a recurrent network on a board's device: cell and block size, then rows and "
+    "bits.\n\n"
+    "Phase I takes the cells and block sizes whose weights fit the memory and whose measured loss is within "
+    "--max-loss; phase II tries engines of each with every number of rows, and prints those that no other "
+    "one beats. DIR gets all of them as explore.json, and pareto.svg.\n\n"
+    + examples(
+        "shiftwork explore circulant --target ulx3s-85f --network google-lstm",
+        "shiftwork explore circulant --target ulx3s-85f --network net.npz --losses losses.json --max-loss 1",
+        "shiftwork explore circulant --target ulx3s-85f --network google-lstm --cluster tcp://10.0.0.1:8786",
+    )
+)
+def explore(
+    name: Annotated[str, typer.Argument(help="The engine: circulant.", metavar="ENGINE", show_default=False)],
+    target: Annotated[
+        str, typer.Option(help="ulx3s-85f or icebreaker.", metavar="NAME", show_default=False)
+    ],
+    network: Annotated[
+        str,
+        typer.Option(
+            help="google-lstm, google-gru, or a file as docs/network-format.md describes.",
+            metavar="NETWORK",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Where to write.", metavar="DIR")
+    ] = Path("build/explore"),
+    losses: Annotated[
+        str,
+        typer.Option(
+            help='Losses in points, {"gru": {"8": 0.5, "16": 1.2}, "bits": {"12": 0, "10": 0.3}}; or rows or '
+            "spoken: a recipe, whose network is trained for it.",
+            metavar="F.json",
+        ),
+    ] = None,
+    most_loss: Annotated[
+        float, typer.Option("--max-loss", help="The greatest loss, in points.", metavar="X")
+    ] = None,
+    memory: Annotated[
+        int,
+        typer.Option(
+            help="Kibibits for weights; without it those of all block RAMs.", metavar="N", min=1
+        ),
+    ] = None,
+    block: Annotated[
+        list[int], typer.Option(help="A block size to try; may be given again.", metavar="K")
+    ] = None,
+    error: Annotated[
+        float, typer.Option("--activation-error", help="The greatest error of sigmoid and tanh.", metavar="X")
+    ] = 0.01,
+    cluster: Annotated[
+        str,
+        typer.Option(
+            help="Address of a Dask scheduler that shall do the work; without it all cores do.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
+):
+    from .errors import choose
+    from .explore import explore
+
+    choose("Engine to explore", name, ["circulant"])
+    explore(target, network, output, losses=losses, most_loss=most_loss, memory_kibit=memory, blocks=block,
+            error=error, cluster=cluster)
+
+
 def main(arguments=None):
     """Runs the command line; ends the process with 0, with 2 after an expected failure, or with 1."""
     usage_error = typer.BadParameter.__mro__[2]  # Click's ClickException, wherever this Typer has it from

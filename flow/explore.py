@@ -1,8 +1,8 @@
 """`shiftwork explore circulant`: cell and block size, then engines for a device, as the papers' two phases.
 
-Phase II tries all numbers of rows that the device has multipliers for, all numbers of bits whose loss is
-known, and all segments of activations within the error that was asked for. The first take a schedule each,
-and a process each.
+Phase II tries what phase I has left with all numbers of rows that the device has multipliers for, and all
+numbers of bits whose loss is known. Each number of rows takes an encoding of its own, anywhere: in a process
+of this machine or on a cluster.
 """
 
 import json
@@ -18,15 +18,17 @@ from shiftwork.golden.circulant.explore import (
     BLOCKS,
     NETWORKS,
     Losses,
+    as_cell,
     best,
     candidates,
     pareto,
     phase_one,
     proposal,
     rows_within,
+    segment_bits,
 )
 from shiftwork.golden.circulant.files import load
-from shiftwork.golden.circulant.resources import DEVICES
+from shiftwork.golden.circulant.resources import DEVICES, LOGIC
 
 from . import artifacts
 from .errors import FlowError, choose
@@ -95,11 +97,11 @@ def executor(cluster):
         yield client.get_executor()
 
 
-def _second(layers, choice, device, bits, error, pool, update):
-    """All candidates of phase II, in the order of rows."""
-    rows = rows_within(choice.block, device)
-    jobs = [pool.submit(partial(candidates, layers, block=choice.block, rows=count, device=device, bits=bits,
-                                most_error=error)) for count in rows]
+def _second(layers, choices, device, bits, error, pool, update):
+    """All candidates of phase II."""
+    jobs = [pool.submit(partial(candidates, as_cell(layers, choice.cell), choice=choice, rows=rows, bits=bits,
+                                device=device, most_error=error, logic=LOGIC))
+            for choice in choices for rows in rows_within(choice.block, device)]
     found = []
     for done, job in enumerate(jobs, 1):
         found += job.result()
@@ -107,34 +109,47 @@ def _second(layers, choice, device, bits, error, pool, update):
     return found
 
 
-def explore(target, network, output, *, losses=None, most_loss=None, memory_kibit=None, error=0.01,
-            cluster=None):
-    """The command; ``memory_kibit``: kibibits for weights, None: those of all block RAMs of ``target``."""
-    device, layers = choose("Target", target, DEVICES), _layers(network)
+def explore(target, network, output, *, losses=None, most_loss=None, memory_kibit=None, blocks=None,
+            error=0.01, cluster=None):
+    """The command. ``memory_kibit``: kibibits for weights, None: those of all block RAMs of ``target``;
+    ``blocks``: the block sizes that come into question, None: all.
+    """
+    device, layers, output = choose("Target", target, DEVICES), _layers(network), Path(output)
+    for block in blocks or ():
+        if block not in BLOCKS:
+            raise FlowError(f"Block size must be one of {', '.join(map(str, BLOCKS))}, not {block}")
     if most_loss is not None and losses is None:
         raise FlowError("--max-loss must come with --losses, not without it")
+    if output.exists() and not (output / "explore.json").is_file() and (
+            output.is_file() or any(output.iterdir())):
+        raise FlowError(f"Output {output} must be a new folder or one of an exploration before, "
+                        "not something else")
+    segment_bits(error)
     block_ram = device.rams * max(words * bits for words, bits in device.shapes)
     memory_bits = 1024 * memory_kibit if memory_kibit is not None else block_ram
     with Stages() as stages:
         known = _losses(losses, stages)
-        choices = phase_one(layers, known, memory_bits=memory_bits, most_loss=most_loss)
-        choice = proposal(choices)
-        print(_first_table(choices, choice))
-        if choice is None:
+        choices = phase_one(layers, known, memory_bits=memory_bits, most_loss=most_loss,
+                            blocks=blocks or BLOCKS)
+        proposed = proposal(choices)
+        print(_first_table(choices, proposed))
+        if proposed is None:
             raise FlowError(f"Cell and block size must fit {memory_bits // 1024:,} kibibits of weights"
                             + (f" and lose at most {most_loss:g} points" if most_loss is not None else "")
                             + ", and none does")
+        good = [one for one in choices if one.fits and one.accurate]
         bits = known.bits if known and known.bits else {12: 0.0}
         with stages.stage("Engines") as stage, executor(cluster) as pool:
-            from shiftwork.golden.circulant.explore import as_cell
-
-            found = _second(as_cell(layers, choice.cell), choice, device, bits, error, pool, stage.update)
+            found = _second(layers, good, device, bits, error, pool, stage.update)
+    if most_loss is not None:
+        found = [one for one in found if one.loss <= most_loss]
     front, chosen = pareto([one for one in found if one.fits]), best(found)
-    print(_second_table(front, device, len(found)))
     if chosen is None:
         raise FlowError(f"Engine must fit {target}, and none of {len(found)} does")
-    _write(Path(output), target, network, choices, found, front, chosen, device)
-    print(f"fastest: {_settings(chosen.config)}\n{output}/explore.json, {output}/pareto.svg")
+    print(f"\n{len(front)} of {len(found)} engines fit and are beaten by no other:\n"
+          + _second_table(front, device))
+    _write(output, target, network, choices, found, front, chosen, device)
+    print(f"\nfastest: {_settings(chosen.config)}\n{output}/explore.json, {output}/pareto.svg")
 
 
 def _settings(config):
@@ -161,23 +176,21 @@ def _first_table(choices, chosen):
     return _table(["cell", "k", "weights", "Kibit", "multiplications", "loss", "fits", "accurate", ""], rows)
 
 
-def _second_table(front, device, count):
-    rows = [[str(one.config.rows), str(one.config.weight_width), str(one.config.segment_bits),
+def _second_table(front, device):
+    rows = [[one.choice.cell, str(one.config.block), str(one.config.rows), str(one.config.weight_width),
              f"{one.cycles:,}", f"{one.cycles / device.clock:,.1f}", f"{one.resources.multipliers:,}",
-             f"{one.resources.rams:,}", f"{one.resources.luts:,}", f"{one.loss:.2f}"] for one in front]
-    return (f"{len(front)} of {count} engines fit and are beaten by no other:\n"
-            + _table(["rows", "bits", "segment bits", "cycles", "us", "multipliers", "block RAM", "logic",
-                      "loss"], rows))
+             f"{one.resources.rams:,}", f"{one.resources.luts:,}",
+             f"{one.loss:.2f}" if one.choice.loss is not None else ""] for one in front]
+    return _table(["cell", "k", "rows", "bits", "cycles", f"us at {device.clock:g} MHz", "multipliers",
+                   "block RAM", "logic", "loss"], rows)
 
 
 def _write(folder, target, network, choices, found, front, chosen, device):
     """explore.json and pareto.svg, whole or not at all."""
     from .explore_plot import front as picture
 
-    best_front = set(map(id, front))
-    listed = [asdict(one) | {"pareto": id(one) in best_front, "chosen": one is chosen} for one in found]
+    listed = [asdict(one) | {"pareto": one in front, "chosen": one == chosen} for one in found]
     with artifacts.replaced(folder) as beside:
-        beside.mkdir(exist_ok=True)
         (beside / "explore.json").write_text(json.dumps(
             {"target": target, "network": str(network), "phase1": [asdict(one) for one in choices],
              "phase2": listed}, indent=1, sort_keys=True) + "\n")

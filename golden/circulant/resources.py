@@ -3,7 +3,7 @@
 Multipliers follow from the parts' own counts:
 
     R (3 h - 1)  lanes: 3 of a complex product, 2 of slot 0's two real ones
-    4 + 2 [cell_tanh] + 2 [peepholes]  element unit: of both its elements interpolation, product, and these
+    4 + 2 [peepholes]  element unit: of both its elements a slope, a product, a peephole weight
     transforms: `TRANSFORMS`
 
 A memory takes the fewest block RAMs of one shape; memories of at most ``shallow`` words are logic.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import timing
 from .config import RESULT_WIDTH
 
 __all__ = ["DEVICES", "TRANSFORMS", "Device", "Logic", "Resources", "memories", "multipliers", "resources"]
@@ -73,8 +74,7 @@ def lane_multipliers(config):
 
 def multipliers(config):
     """Multipliers of the whole engine."""
-    element = 4 + 2 * config.cell_tanh + 2 * config.peepholes
-    return lane_multipliers(config) + element + TRANSFORMS[config.block][1]
+    return timing.multipliers(config) + TRANSFORMS[config.block][1]
 
 
 def memories(config):
@@ -124,3 +124,9 @@ def resources(config, device, logic):
         multipliers=multipliers(config), luts=logic(config),
         rams=sum(device.blocks(*shape) for shape in found.values()),
         memory_bits=sum(depth * width for depth, width in found.values()))
+
+MEASURED = ()
+"""(CirculantConfig, TRELLIS_COMB) of whole engines, packed."""
+
+LOGIC = Logic(fixed=4000, bit=1.0)
+"""The model fitted to `MEASURED`."""
