@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from .axi import AxiLite, bus_members
 from .loader import VERSION
 
-__all__ = ["EngineTop"]
+__all__ = ["ArrayTop", "EngineTop"]
 
 CONTROL = 0x10
 """Address of the one register that is written."""
@@ -18,13 +18,16 @@ class EngineTop(wiring.Component):
 
     Parameters
     ----------
-    config : ArrayConfig
+    config
+        Of the engine, with a ``fingerprint``.
     engine : component
         What stands behind the buses, of `ArrayEngine`'s interface.
     magic : int
         Register ID.
-    depths : (int, int)
-        Registers DEPTH_WEIGHTS and DEPTH_VECTOR.
+    streams : (int, int)
+        Bits of a beat of the input and of the output.
+    registers : tuple of int
+        LANES, WIDTHS, DEPTH_ROWS, DEPTH_WEIGHTS, DEPTH_TABLE, DEPTH_VECTOR and ARRAYS.
 
     Members
     -------
@@ -35,14 +38,14 @@ class EngineTop(wiring.Component):
     or a clear reaches the engine one cycle before the write is answered.
     """
 
-    def __init__(self, config, engine, magic, depths):
-        self._magic, self._depths = magic, depths
+    def __init__(self, config, engine, magic, *, streams, registers):
+        self._magic, self._constants = magic, registers
         self.config = config
         self.engine = engine
         super().__init__({
             **_stream_members("s_axis_program_", 32, In),
-            **_stream_members("s_axis_input_", config.activation_width * config.drain_width, In),
-            **_stream_members("m_axis_output_", 16 * config.drain_width, Out),
+            **_stream_members("s_axis_input_", streams[0], In),
+            **_stream_members("m_axis_output_", streams[1], Out),
             **bus_members(8, prefix="s_axil_"),
         })
 
@@ -89,24 +92,35 @@ class EngineTop(wiring.Component):
 
     def _registers(self, batches):
         """(address, what is read there) of each register."""
-        config, engine = self.config, self.engine
+        engine, (lanes, widths, *depths) = self.engine, self._constants
         return [
             (0x00, self._magic),
-            (0x04, VERSION | config.fingerprint << 8),
-            (0x08, config.lanes | config.grid_rows << 16 | config.grid_columns << 24),
-            (0x0C, config.drain_width | config.scatter_width << 8 | config.acc_width << 16
-                   | config.scale_width << 24),
+            (0x04, VERSION | self.config.fingerprint << 8),
+            (0x08, lanes),
+            (0x0C, widths),
             (CONTROL, 0),
             (0x14, Cat(engine.busy, engine.loaded, Const(0, 2), engine.error, engine.layer)),
             (0x18, engine.load_cycles),
             (0x1C, engine.run_cycles),
             (0x20, batches),
-            (0x24, config.row_depth),
-            (0x28, self._depths[0]),
-            (0x2C, config.table_depth),
-            (0x30, self._depths[1]),
-            (0x34, config.arrays),
+            *((0x24 + 4 * n, depth) for n, depth in enumerate(depths)),
         ]
+
+
+class ArrayTop(EngineTop):
+    """`EngineTop` of an engine of column arrays.
+
+    ``config``: ArrayConfig; ``depths``: registers DEPTH_WEIGHTS and DEPTH_VECTOR; the others of `EngineTop`.
+    """
+
+    def __init__(self, config, engine, magic, depths):
+        c, (weights, vector) = config, depths
+        super().__init__(
+            config, engine, magic, streams=(c.activation_width * c.drain_width, 16 * c.drain_width),
+            registers=(
+                c.lanes | c.grid_rows << 16 | c.grid_columns << 24,
+                c.drain_width | c.scatter_width << 8 | c.acc_width << 16 | c.scale_width << 24,
+                c.row_depth, weights, c.table_depth, vector, c.arrays))
 
 
 def _stream_members(prefix, width, flow):

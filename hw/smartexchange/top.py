@@ -3,12 +3,12 @@
 from amaranth.back import verilog
 
 from ...golden.smartexchange.program import MAGIC
-from ..common.top import EngineTop
+from ..common.top import ArrayTop
 
 __all__ = ["SmartExchangeTop", "emit"]
 
 
-class SmartExchangeTop(EngineTop):
+class SmartExchangeTop(ArrayTop):
     """`SmartExchangeEngine` behind the ports and registers of docs/engines/smartexchange-machine.md.
 
     Parameters

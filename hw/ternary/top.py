@@ -3,12 +3,12 @@
 from amaranth.back import verilog
 
 from ...golden.ternary.program import MAGIC
-from ..common.top import EngineTop
+from ..common.top import ArrayTop
 
 __all__ = ["TernaryTop", "emit"]
 
 
-class TernaryTop(EngineTop):
+class TernaryTop(ArrayTop):
     """`TernaryEngine` behind the ports and registers of docs/engines/ternary-machine.md, "Ports".
 
     Parameters
