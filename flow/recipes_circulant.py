@@ -9,15 +9,18 @@ from shiftwork.golden.circulant.compress import Compressed, Options, retrain
 from shiftwork.golden.circulant.features import FrontEnd
 from shiftwork.golden.circulant.layers import Layer
 from shiftwork.golden.circulant.network import RecurrentNetwork, Sequences
-from shiftwork.golden.circulant.quantize import Rounding
+from shiftwork.golden.circulant.quantize import Domain, Rounding
 from shiftwork.golden.circulant.trainer import train
 from shiftwork.golden.common.admm import AdmmSettings
 from shiftwork.golden.common.trainer import Settings
 
 from .datasets import digits, spoken_digits
 
-__all__ = ["Listening", "Recipe", "Split", "Trained", "rows_of_digits", "run", "spoken", "train_rows",
-           "train_spoken"]
+__all__ = ["INPUT_EXPONENT", "Listening", "Recipe", "STATE_EXPONENT", "Split", "Trained", "rows_of_digits",
+           "run", "spoken", "train_rows", "train_spoken"]
+
+INPUT_EXPONENT, STATE_EXPONENT = -9, -9
+"""Units of x and y' that `train_spoken` rounds for: 12 bits hold x within -4 .. 4, and |y'| <= 1."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Recipe:
     draw: AdmmSettings | None   #: ADMM towards block-circulant, rounded matrices
     finish: Settings            #: training of first columns
     noise: float = 0.0          #: deviation of what is added to the features in training
+    pace: float = 0.0           #: share by which sequences become slower or faster in training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +111,7 @@ def run(data, network, recipe, sizes=(8, 16), progress=None, *, rounding=None):
     def stage(name):
         return (lambda epoch, epochs, loss: progress(name, epoch, epochs, loss)) if progress else None
 
-    step = partial(train, noise=recipe.noise)
+    step = partial(train, noise=recipe.noise, pace=recipe.pace)
     network = step(network, data.train, data.train_y, recipe.first, progress=stage("float"))
     found = {size: retrain(network, data.train, data.train_y,
                            options=Options.of(size, rounding=rounding or Rounding()),
@@ -129,13 +133,18 @@ def _recipe(seed, first, draw, finish, rate=4e-3, **settings):
 
 
 def train_spoken(seed=0, progress=None, *, data=None, sizes=(8, 16)):
-    """Spoken digits: GRU of 128, 32 log-mel features each 30 ms, head on the last state. Returns Trained.
+    """Spoken digits: GRU of 128, 32 log-mel features each 30 ms, head on the mean output. Returns Trained.
 
-    ``progress`` and ``sizes`` as for ``run``; ``data`` is `spoken`'s Split, or what is given.
+    What is rounded are spectra, their steps tied for an engine with the units ``INPUT_EXPONENT`` and
+    ``STATE_EXPONENT``. ``progress`` and ``sizes`` as for ``run``; ``data`` is `spoken`'s Split, or what is
+    given.
     """
     data = data or spoken()
-    network = RecurrentNetwork.random([Layer(cell=Gru(inputs=data.train.x.shape[2], hidden=128))], 10, seed)
-    return run(data, network, _recipe(seed, 20, (6, 3), 20, noise=0.6), sizes, progress)
+    layer = Layer(cell=Gru(inputs=data.train.x.shape[2], hidden=128))
+    network = RecurrentNetwork.random([layer], 10, seed, head="mean")
+    rounding = Rounding(domain=Domain.SPECTRUM, offset=INPUT_EXPONENT - STATE_EXPONENT)
+    return run(data, network, _recipe(seed, 20, (6, 3), 40, noise=0.6, pace=0.2), sizes, progress,
+               rounding=rounding)
 
 
 def train_rows(seed=0, progress=None, *, data=None, sizes=(8,)):

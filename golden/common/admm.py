@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from .trainer import Hooks, Settings, train
+from .trainer import Hooks, Settings, projected, train
 
 __all__ = ["AdmmSettings", "AdmmState", "Schedule", "admm", "prune", "prune_slices"]
 
@@ -56,25 +56,24 @@ class Schedule:
 
 
 class AdmmState:
-    """Z and U of the arrays that ``project`` names, and the three steps on them."""
+    """Z and U of the arrays that ``project`` names (see `trainer.projected`), and the three steps on them."""
 
     def __init__(self, arrays, project, rho):
         self.project, self.rho = project, rho
-        self.z = {name: function(arrays[name]) for name, function in project.items()}
-        self.u = {name: np.zeros_like(arrays[name]) for name in project}
+        self.z = projected(project, arrays)
+        self.u = {name: np.zeros_like(arrays[name]) for name in self.z}
 
     def penalties(self):
         """Gradients of rho/2 * ||W - Z + U||^2, as the trainer's ``penalty`` hook."""
-        return {name: partial(self._penalty, name) for name in self.project}
+        return {name: partial(self._penalty, name) for name in self.z}
 
     def _penalty(self, name, weights):
         return self.rho * (weights - self.z[name] + self.u[name])
 
     def update(self, arrays):
         """The Z-step and the U-step."""
-        for name, function in self.project.items():
-            self.z[name] = function(arrays[name] + self.u[name])
-            self.u[name] = self.u[name] + arrays[name] - self.z[name]
+        self.z = projected(self.project, {name: arrays[name] + u for name, u in self.u.items()})
+        self.u = {name: u + arrays[name] - self.z[name] for name, u in self.u.items()}
 
     def raise_rho(self, factor):
         """rho times ``factor``; U, the multiplier divided by rho, shrinks by it."""
@@ -83,8 +82,8 @@ class AdmmState:
 
     def residual(self, arrays):
         """||W - Z|| / ||W||, over all arrays: falls to 0 as the weights reach the set."""
-        apart = sum(float(np.sum((arrays[name] - self.z[name]) ** 2)) for name in self.project)
-        return (apart / max(sum(float(np.sum(arrays[name] ** 2)) for name in self.project), 1e-30)) ** 0.5
+        apart = sum(float(np.sum((arrays[name] - z) ** 2)) for name, z in self.z.items())
+        return (apart / max(sum(float(np.sum(arrays[name] ** 2)) for name in self.z), 1e-30)) ** 0.5
 
 
 def prune(share):
@@ -119,7 +118,7 @@ def prune_slices(share, axis=0, importance=None):
 
 
 def admm(network, x, labels, project, settings, *, masks=None, retrain=None, progress=None, train=train):
-    """ADMM on the arrays that ``project`` ({name: function}) names, then the hard projection.
+    """ADMM on the arrays that ``project`` names (see `trainer.projected`), then the hard projection.
 
     Returns (network, masks): the projected arrays, and where they are not zero (float32, 0 or 1). Weights
     that ``masks`` holds at zero stay there: to go on in steps (progressive ADMM), pass one call's masks to
@@ -128,11 +127,13 @@ def admm(network, x, labels, project, settings, *, masks=None, retrain=None, pro
     """
     masks = dict(masks or {})
 
-    def masked(name, function):
-        return (lambda w: function(w * masks[name])) if name in masks else function
+    def masked(key, function):
+        names = key if isinstance(key, tuple) else (key,)
+        return lambda *arrays: function(*(w * masks[name] if name in masks else w
+                                          for name, w in zip(names, arrays, strict=True)))
 
-    project = {name: masked(name, function) for name, function in project.items()}
-    start = {name: network.arrays[name].astype(np.float32) for name in project}
+    project = {key: masked(key, function) for key, function in project.items()}
+    start = {name: array.astype(np.float32) for name, array in network.arrays.items()}
     state = AdmmState(start, project, settings.rho)
     for number in range(settings.updates):
         # A seed of its own, or every W-step would see the batches in the same order.
@@ -140,9 +141,9 @@ def admm(network, x, labels, project, settings, *, masks=None, retrain=None, pro
         network = train(network, x, labels, run, Hooks(penalty=state.penalties(), masks=masks), progress)
         state.update(network.arrays)
         state.raise_rho(settings.growth)
-    projected = {name: function(network.arrays[name]) for name, function in project.items()}
-    network = replace(network, arrays={**network.arrays, **projected})
-    found = {name: (array != 0).astype(np.float32) for name, array in projected.items()}
+    last = projected(project, network.arrays)
+    network = replace(network, arrays={**network.arrays, **last})
+    found = {name: (array != 0).astype(np.float32) for name, array in last.items()}
     if retrain:
         network = train(network, x, labels, retrain, Hooks(masks={**masks, **found}), progress)
     return network, {**masks, **found}

@@ -8,7 +8,7 @@ import numpy as np
 from .layers import BACKWARD, FORWARD, softmax_cross_entropy
 from .optim import Adam, cosine_rate, shift_images
 
-__all__ = ["Settings", "Hooks", "descend", "train", "gradients", "refresh_statistics"]
+__all__ = ["Settings", "Hooks", "descend", "train", "gradients", "projected", "refresh_statistics"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Hooks:
     """What may happen to the arrays while they are trained; each dictionary goes by the array's name.
 
     * ``project``: functions w -> w' whose result the network computes with, while the gradient goes to w as
-      if the function were the identity (straight through).
+      if the function were the identity (straight through); see `projected` for arrays that go together.
     * ``penalty``: functions w -> gradient of a term that is added to the loss.
     * ``masks``: arrays of 0 and 1 that weights are multiplied with after each step.
     * ``quantize``: activations that are rounded to steps: {name: (step, least, most)} in integers.
@@ -45,6 +45,21 @@ class Hooks:
     masks: dict[str, np.ndarray] = field(default_factory=dict)
     quantize: dict[str, tuple[float, int, int]] = field(default_factory=dict)
     epoch: Callable | None = None
+
+
+def projected(project, arrays):
+    """{name: projection of that array} for all names in ``project``.
+
+    A key of ``project`` is a name, its function w -> w', or a tuple of names, whose arrays depend on each
+    other: their function takes them all and yields as many.
+    """
+    found = {}
+    for key, function in project.items():
+        if isinstance(key, tuple):
+            found |= zip(key, function(*(arrays[name] for name in key)), strict=True)
+        else:
+            found[key] = function(arrays[key])
+    return found
 
 
 def gradients(network, arrays, x, labels, quantize=None):
@@ -117,7 +132,7 @@ def descend(arrays, count, gradient, settings, hooks=None, progress=None):
         order, total = rng.permutation(count), 0.0
         for number in range(batches):
             chosen = order[number * settings.batch:(number + 1) * settings.batch]
-            used = {**arrays, **{name: project(arrays[name]) for name, project in hooks.project.items()}}
+            used = {**arrays, **projected(hooks.project, arrays)}
             loss, found = gradient(used, chosen, rng)
             for name, penalty in hooks.penalty.items():
                 found[name] = found[name] + penalty(arrays[name])

@@ -1,7 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from shiftwork.flow.datasets import Recordings, spoken_digits
-from shiftwork.flow.recipes_circulant import Listening, Recipe, rows_of_digits, run, spoken, train_rows
+from shiftwork.flow.recipes_circulant import (
+    INPUT_EXPONENT,
+    STATE_EXPONENT,
+    Listening,
+    Recipe,
+    rows_of_digits,
+    run,
+    spoken,
+    train_rows,
+    train_spoken,
+)
 from shiftwork.golden.circulant.cells import Gru
 from shiftwork.golden.circulant.compress import Options, compress
 from shiftwork.golden.circulant.features import FrontEnd
@@ -62,6 +74,23 @@ def test_run(recordings):
         assert one.rate == size
     stages = [event[0] for event in seen]
     assert stages == 6 * ["float"] + 18 * ["k = 4"] + 18 * ["k = 8"]
+
+
+def test_spoken_digits_recipe_suits_the_engine(recordings):
+    """The whole recipe, on few and easy recordings: what an encoder needs is there."""
+    whole, few = spoken(recordings), slice(64)
+    found = train_spoken(data=replace(whole, train=whole.train[few], train_y=whole.train_y[few]), sizes=(16,))
+    one = found.compressed[16]
+    assert found.accuracy > 0.95 and found.accuracies[16] > 0.95
+    exponents = one.exponents
+    assert exponents.keys() == {"layer0.forward.input", "layer0.forward.recurrent"}
+    assert INPUT_EXPONENT + exponents["layer0.forward.input"] == \
+        STATE_EXPONENT + exponents["layer0.forward.recurrent"]
+    for name, e in exponents.items():
+        spectra = np.fft.rfft(one.network.arrays[name]) / 2.0 ** e
+        parts = np.stack([spectra.real, spectra.imag])
+        np.testing.assert_allclose(parts, np.rint(parts), atol=0.02)
+        assert -2048.5 < parts.min() and parts.max() < 2047.5
 
 
 def test_rows_are_the_images():

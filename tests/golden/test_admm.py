@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from shiftwork.golden.common.admm import AdmmSettings, AdmmState, Schedule, admm, prune, prune_slices
 from shiftwork.golden.common.network import Network, Node
-from shiftwork.golden.common.trainer import Settings
+from shiftwork.golden.common.trainer import Settings, projected
 
 
 def problem():
@@ -47,6 +47,22 @@ def test_the_three_steps_are_the_formulas():
     assert state.penalties()["w"](moved["w"]).tolist() == [2 * 1.25, 0]
 
 
+def test_arrays_may_be_projected_together():
+    """Onto equal arrays, the nearest of which are their mean."""
+    arrays = {"v": np.array([3.0, 1.0]), "w": np.array([1.0, 5.0]), "b": np.array([2.0, 0.5])}
+
+    def equal(v, w):
+        return [(v + w) / 2] * 2
+
+    project = {("v", "w"): equal, "b": prune(0.5)}
+    found = projected(project, arrays)
+    assert {name: array.tolist() for name, array in found.items()} == {"v": [2, 3], "w": [2, 3], "b": [2, 0]}
+    state = AdmmState(arrays, project, rho=1.0)
+    state.update({**arrays, "v": np.array([5.0, 1.0])})
+    assert state.z["w"].tolist() == [3, 3] and state.u["v"].tolist() == [2, -2]
+    assert state.penalties().keys() == {"v", "w", "b"}
+
+
 def test_admm_finds_the_inputs_that_matter():
     net, x, labels = problem()
     settings = AdmmSettings(updates=4, rho=0.02, train=Settings(epochs=6, rate=2e-2))
@@ -85,7 +101,8 @@ def test_progressive_admm_keeps_earlier_zeros():
     assert np.all(finer["w"] <= masks["w"]) and np.all(second.arrays["w"][masks["w"] == 0] == 0)
 
 
-def test_projections_never_see_masked_weights():
+@pytest.mark.parametrize("together", [False, True])
+def test_projections_never_see_masked_weights(together):
     net, x, labels = problem()
     mask = (np.arange(120).reshape(3, 40) % 2).astype(np.float32)
 
@@ -94,7 +111,8 @@ def test_projections_never_see_masked_weights():
         return prune(0.9)(w)
 
     settings = AdmmSettings(updates=1, train=Settings(epochs=1))
-    pruned, _ = admm(net, x, labels, {"w": project}, settings, masks={"w": mask})
+    projections = {("w",): lambda w: [project(w)]} if together else {"w": project}
+    pruned, _ = admm(net, x, labels, projections, settings, masks={"w": mask})
     assert np.all(pruned.arrays["w"][mask == 0] == 0)
 
 

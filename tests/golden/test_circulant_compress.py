@@ -9,7 +9,7 @@ from shiftwork.golden.circulant.compress import Compressed, Options, compress, r
 from shiftwork.golden.circulant.layers import Layer
 from shiftwork.golden.circulant.matrix import expand, project
 from shiftwork.golden.circulant.network import RecurrentNetwork, Sequences
-from shiftwork.golden.circulant.quantize import Rounding, exponent, round_to_grid
+from shiftwork.golden.circulant.quantize import Rounding, exponent, round_to_grid, tied_exponents
 from shiftwork.golden.circulant.trainer import train
 from shiftwork.golden.common.admm import AdmmSettings
 from shiftwork.golden.common.trainer import Settings
@@ -60,6 +60,50 @@ def test_rounding_keeps_what_is_on_the_grid_and_errs_by_half_a_step(domain):
                                atol=1e-8)
 
 
+@pytest.mark.parametrize("bits, offset, scale", [*product((3, 6, 12), (-3, 0, 2), (0.1, 1.0, 20.0))])
+def test_tied_exponents_are_the_best_of_all(bits, offset, scale):
+    """By brute force over all exponents; either array may be the one that needs the greater step."""
+    rng = np.random.default_rng(5)
+    arrays = rng.standard_normal((3, 2, 2, 8)), scale * rng.standard_normal((3, 2, 4, 8))
+    limit = 1 << bits - 1
+
+    def error(e):
+        steps = 2.0 ** e, 2.0 ** (e + offset)
+        return sum(np.sum((np.clip(np.round(a / s), -limit, limit - 1) * s - a) ** 2)
+                   for a, s in zip(arrays, steps, strict=True))
+
+    first, second = tied_exponents(arrays, (0, offset), bits)
+    assert second - first == offset
+    assert error(first) == min(error(e) for e in range(-30, 20))
+
+
+def test_tied_exponents_of_zeros():
+    zeros, ones = np.zeros(4), np.ones(4)
+    assert tied_exponents([zeros, zeros], (0, 2), 8) == [0, 2]
+    # Ones alone have a step of 2**-6; that of the other array follows.
+    assert tied_exponents([zeros, ones], (0, 2), 8) == [-8, -6]
+    assert tied_exponents([ones, zeros], (0, 2), 8) == [-6, -4]
+
+
+@pytest.mark.parametrize("domain", ["time", "spectrum"])
+def test_a_cells_roundings_can_be_read_back(domain):
+    """From float32 columns an encoder gets integers of 12 bits, and exponents that differ by the offset."""
+    rng, rounding = np.random.default_rng(6), Rounding(domain=domain, offset=2)
+    for scale in (0.2, 1, 7):
+        cell = [(s * rng.standard_normal((3, 4, q, 8))).astype(np.float32) for s, q in ((1, 2), (scale, 4))]
+        found = rounding.cell(*cell)
+        exponents = rounding.exponents(*found)
+        assert exponents[1] - exponents[0] == 2 and exponents == rounding.exponents(*cell)
+        for columns, before, e in zip(found, cell, exponents, strict=True):
+            assert columns.dtype == np.float32 and np.abs(columns - before).max() < 2.0 ** e * 4
+            values = np.fft.rfft(columns) if domain == "spectrum" else columns.astype(complex)
+            numbers = np.stack([values.real, values.imag]) / 2.0 ** e
+            np.testing.assert_allclose(numbers, np.rint(numbers), atol=0.01)
+            assert -2048 <= np.rint(numbers.min()) and np.rint(numbers.max()) <= 2047
+        for columns, again in zip(found, rounding.cell(*found), strict=True):
+            np.testing.assert_allclose(again, columns, atol=1e-6)
+
+
 def test_the_projection_onto_rounded_circulant_matrices_is_the_nearest_one():
     """All entries of a full block's diagonal weigh the same, so rounding the means is the nearest choice."""
     dense = np.random.default_rng(4).standard_normal((2, 2))
@@ -100,6 +144,9 @@ def test_compressing_projects_and_rounds(trained):
     assert np.array_equal(arrays["layer0.forward.recurrent"], wanted) and len(np.unique(wanted)) <= 64
     assert found.dense_weights == 4 * 32 * (8 + 16) and found.stored_weights == 4 * 32 + 4 * 128
     assert found.rate == pytest.approx(24 / 5)
+    assert found.exponents == {f"layer0.forward.{part}": exponent(arrays[f"layer0.forward.{part}"], 6)
+                               for part in ("input", "recurrent")}
+    assert compress(net, Options.of(8, rounding=None)).exponents == {}
     plain = compress(net, Options.of(8, rounding=None)).network
     for name in net.matrices:
         assert np.array_equal(plain.arrays[name], project(net.arrays[name], 8))
@@ -119,6 +166,20 @@ def test_retraining_wins_back_what_projection_costs(trained, domain):
         array = found.network.arrays[name]
         assert array.shape == project(net.arrays[name], 4).shape
         np.testing.assert_allclose(options.rounding(array), array, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [dict(admm_settings=STEPS), dict(finish=Settings(epochs=2, batch=32))])
+def test_each_stage_ends_on_tied_grids(trained, settings):
+    rounding = Rounding(bits=8, domain="spectrum", offset=3)
+    options = Options(input=4, recurrent=8, projection=4, rounding=rounding)
+    found = retrain(*trained, options=options, **settings)
+    exponents = {name.removeprefix("layer0.forward."): e for name, e in found.exponents.items()}
+    assert exponents.keys() == {"input", "recurrent", "projection"}
+    assert exponents["recurrent"] - exponents["input"] == 3
+    for part, e in exponents.items():
+        spectrum = np.fft.rfft(found.network.arrays[f"layer0.forward.{part}"]) / 2.0 ** e
+        assert np.abs(spectrum.real).max() < 128.5 and np.abs(spectrum.imag).max() < 128.5
+        np.testing.assert_allclose(spectrum, np.rint(spectrum.real) + 1j * np.rint(spectrum.imag), atol=1e-3)
 
 
 def test_admm_draws_the_weights_to_the_projection(trained):
@@ -151,6 +212,9 @@ def test_a_trainer_with_noise_is_used_in_all_stages(trained):
 @pytest.mark.parametrize("call, message", [
     (lambda: Rounding(bits=1), "bits must be an integer from 2 to 24, not 1"),
     (lambda: Rounding(domain="wavelet"), "domain must be one of time, spectrum, not 'wavelet'"),
+    (lambda: Rounding(offset=0.5), "offset must be None or an integer, not 0.5"),
+    (lambda: Options(input=None, rounding=Rounding(offset=2)),
+     "block sizes of input and recurrent must be numbers if their steps are tied, not None and 8"),
     (lambda: Options(recurrent=3), "block size of recurrent must be None or one of 2, .*, not 3")])
 def test_refusals(call, message):
     with pytest.raises(ValueError, match=message):

@@ -6,7 +6,7 @@ from shiftwork.golden.circulant.cells import Gru, Lstm
 from shiftwork.golden.circulant.layers import Layer
 from shiftwork.golden.circulant.matrix import project
 from shiftwork.golden.circulant.network import RecurrentNetwork, Sequences, gradients
-from shiftwork.golden.circulant.trainer import train
+from shiftwork.golden.circulant.trainer import stretch, train
 from shiftwork.golden.common.trainer import Hooks, Settings
 
 CELLS = [Lstm(inputs=3, hidden=5), Lstm(inputs=3, hidden=5, peephole=True, forget_bias=1.0),
@@ -88,6 +88,34 @@ def order(count, rng):
         x[n, first, label] += 2
         x[n, second, 1 - label] += 2
     return Sequences(x, lengths), labels
+
+
+def test_stretched_sequences_are_the_interpolated_ones():
+    rng = np.random.default_rng(7)
+    lengths = np.concatenate([rng.integers(1, 31, 200), [1, 2, 30]])
+    sequences = Sequences(rng.standard_normal((203, 30, 3)).astype(np.float32), lengths)
+    found = stretch(sequences, np.random.default_rng(8), 0.4)
+    wanted = np.maximum(np.rint(np.random.default_rng(8).uniform(0.6, 1.4, 203) * lengths), 1)
+    assert np.array_equal(found.lengths, wanted) and found.x.dtype == np.float32
+    assert found.lengths.max() > 30 and np.all(found.lengths[-3:-1] >= 1)
+    for old, n, new, m in zip(sequences.x, lengths, found.x, found.lengths, strict=True):
+        times, known = np.linspace(0, n - 1, m), np.arange(n)
+        for new_entry, old_entry in zip(new[:m].T, old[:n].T, strict=True):
+            np.testing.assert_allclose(new_entry, np.interp(times, known, old_entry), atol=1e-5)
+    same = stretch(sequences, rng, 0.0)
+    assert np.array_equal(same.lengths, lengths)
+    for old, n, new in zip(sequences.x, lengths, same.x, strict=True):
+        np.testing.assert_allclose(new[:n], old[:n], atol=1e-5)
+
+
+def test_stretched_sequences_serve_in_training():
+    net = RecurrentNetwork.random([Layer(cell=Gru(inputs=8, hidden=4))], 2)
+    sequences, labels = order(64, np.random.default_rng(0))
+    plain, stretched = (train(net, sequences, labels, Settings(epochs=1, batch=32), pace=pace)
+                        for pace in (0.0, 0.3))
+    assert np.any(plain.arrays["head.weight"] != stretched.arrays["head.weight"])
+    with pytest.raises(ValueError, match="pace must be from 0 to less than 1, not 1"):
+        train(net, sequences, labels, Settings(epochs=1, batch=32), pace=1)
 
 
 @pytest.mark.parametrize("cell", [Lstm(inputs=8, hidden=16), Gru(inputs=8, hidden=16, reset="after")])
