@@ -278,8 +278,26 @@ def verify(rtl, program, x, folder, simulator=None):
         step=(beats, 2 * header.output_beats))
 
 
-def train_digits(seed, progress=None):
-    """The trained network of the demo; see `recipes_circulant`."""
-    from .recipes_circulant import train_digits
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Demonstrated:
+    """A trained network of the demo; accuracies are those on the held-out part."""
 
-    return train_digits(seed, PRESETS["ulx3s-85f"].block, progress)
+    integer: Prepared
+    accuracy: float                 #: of the float network
+    compressed_accuracy: float      #: with blocks, rounded
+    rate: float                     #: bits of dense float weights by those of the blocks' numbers
+
+
+def train_digits(seed, progress=None):
+    """The trained network of the demo, in blocks of the board's engine: `recipes_circulant.train_rows`."""
+    from .recipes_circulant import rows_of_digits, train_rows
+
+    config, data = PRESETS["ulx3s-85f"], rows_of_digits()
+    found = train_rows(seed, progress, data=data, sizes=(config.block,))
+    compressed = found.compressed[config.block]
+    return Demonstrated(
+        integer=Prepared(network=compressed.network, typical=data.train),
+        accuracy=found.accuracy,
+        compressed_accuracy=found.accuracies[config.block],
+        rate=32 / config.weight_width * compressed.rate,
+    )
