@@ -6,19 +6,22 @@ Multipliers follow from the parts' own counts:
     4 + 2 [peepholes]  element unit: of both its elements a slope, a product, a peephole weight
     transforms: `TRANSFORMS`
 
-A memory takes the fewest block RAMs of one shape; memories of at most ``shallow`` words are logic.
+A memory takes the fewest block RAMs of one shape; memories of at most ``shallow`` words are logic. Logic is a
+model of three numbers, fitted to `MEASURED`:
 
-    logic = fixed + bit R (3 h - 1) acc_width + transforms
+    logic = fixed + bit * R (3 h - 1) acc_width + mux * (bits that are chosen among RAMs of one memory)
+            + transforms
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from . import timing
-from .config import RESULT_WIDTH
+from .config import PRESETS, RESULT_WIDTH, CirculantConfig
 
-__all__ = ["DEVICES", "TRANSFORMS", "Device", "Logic", "Resources", "memories", "multipliers", "resources"]
+__all__ = ["DEVICES", "LOGIC", "MEASURED", "TRANSFORMS", "Device", "Logic", "Resources", "lane_multipliers",
+           "memories", "multipliers", "resources"]
 
 TRANSFORMS = {4: (455, 0), 8: (1031, 0), 16: (2130, 0), 32: (2669, 6), 64: (3318, 12)}
 """TRELLIS_COMB and multipliers of both transforms by block size, 16 bits in: measured, packed, by
@@ -37,10 +40,14 @@ class Device:
     shallow: int = 32       #: words up to which synthesis makes a memory of logic
 
     def blocks(self, depth, width):
-        """Block RAMs of a memory of ``depth`` words of ``width`` bits, one port to write and one to read."""
+        """(number, layers) of a memory's block RAMs: how many, and how many one below the other.
+
+        ``depth`` words of ``width`` bits, one port to write and one to read.
+        """
         if depth <= self.shallow:
-            return 0
-        return min(-(-depth // words) * -(-width // bits) for words, bits in self.shapes)
+            return 0, 1
+        layers = [(-(-depth // words), -(-width // bits)) for words, bits in self.shapes]
+        return min((deep * wide, deep) for deep, wide in layers)
 
 
 DEVICES = {
@@ -92,41 +99,56 @@ def memories(config):
 
 @dataclass(frozen=True, kw_only=True)
 class Logic:
-    """The model of logic cells: ``fixed``, and ``bit`` for each bit of an accumulator."""
+    """The model of logic cells: ``fixed``, ``bit`` for an accumulator's bit, ``mux`` for a chosen one."""
 
     fixed: float
     bit: float
+    mux: float
 
     @classmethod
-    def fitted(cls, measured):
-        """By least squares to ``measured``, pairs (config, logic cells); two at least differ in lanes."""
-        rows = np.array([(1, _bits(config)) for config, _ in measured], float)
+    def fitted(cls, measured, device):
+        """By least squares to ``measured``, pairs (config, logic cells) on ``device``.
+
+        Raises ValueError where they do not tell the three numbers.
+        """
+        rows = np.array([_parts(config, device) for config, _ in measured], float)
         wanted = np.array([cells - TRANSFORMS[config.block][0] for config, cells in measured], float)
-        if len({bits for _, bits in rows.tolist()}) < 2:
-            raise ValueError(f"measured configurations must be two at least that differ in lanes, "
-                             f"not {len(rows)} alike")
-        fixed, bit = np.linalg.lstsq(rows, wanted, rcond=None)[0]
-        return cls(fixed=float(fixed), bit=float(bit))
+        if np.linalg.matrix_rank(rows) < 3:
+            raise ValueError("measured configurations must be three at least that differ in lanes and in "
+                             f"memories, not {len(rows)} alike")
+        fixed, bit, mux = np.linalg.lstsq(rows, wanted, rcond=None)[0]
+        return cls(fixed=float(fixed), bit=float(bit), mux=float(mux))
 
-    def __call__(self, config):
-        """Logic cells of the engine, estimated."""
-        return round(self.fixed + self.bit * _bits(config)) + TRANSFORMS[config.block][0]
+    def __call__(self, config, device):
+        """Logic cells of the engine on ``device``, estimated."""
+        found = np.dot((self.fixed, self.bit, self.mux), _parts(config, device))
+        return round(found) + TRANSFORMS[config.block][0]
 
 
-def _bits(config):
-    return lane_multipliers(config) * config.acc_width
+def _parts(config, device):
+    """What the model's numbers are multiplied by."""
+    chosen = sum(width * (device.blocks(depth, width)[1] - 1) for depth, width in memories(config).values())
+    return 1, lane_multipliers(config) * config.acc_width, chosen
 
 
 def resources(config, device, logic):
     """`Resources` of the engine on ``device``; ``logic``: a `Logic`."""
     found = memories(config)
     return Resources(
-        multipliers=multipliers(config), luts=logic(config),
-        rams=sum(device.blocks(*shape) for shape in found.values()),
+        multipliers=multipliers(config), luts=logic(config, device),
+        rams=sum(device.blocks(*shape)[0] for shape in found.values()),
         memory_bits=sum(depth * width for depth, width in found.values()))
 
-MEASURED = ()
-"""(CirculantConfig, TRELLIS_COMB) of whole engines, packed."""
+_BOARD = PRESETS["ulx3s-85f"]
 
-LOGIC = Logic(fixed=4000, bit=1.0)
+MEASURED = (
+    (PRESETS["tiny"], 5675),
+    (CirculantConfig(rows=1), 6384),
+    (PRESETS["default"], 8928),
+    (replace(_BOARD, rows=2, weight_depth=512), 10459),
+    (_BOARD, 17583),
+)
+"""TRELLIS_COMB of whole engines with their buses, packed for the LFE5U-85F (`boards.synthesis.pack`)."""
+
+LOGIC = Logic.fitted(MEASURED, DEVICES["ulx3s-85f"])
 """The model fitted to `MEASURED`."""

@@ -26,10 +26,20 @@ from shiftwork.golden.circulant.explore import (
 from shiftwork.golden.circulant.layers import Layer
 from shiftwork.golden.circulant.lower import lower
 from shiftwork.golden.circulant.network import RecurrentNetwork
-from shiftwork.golden.circulant.resources import DEVICES, Device, Logic, Resources, memories, resources
+from shiftwork.golden.circulant.resources import (
+    DEVICES,
+    MEASURED,
+    Device,
+    Logic,
+    Resources,
+    memories,
+    resources,
+)
+from shiftwork.golden.circulant.resources import LOGIC as MODEL
 from shiftwork.golden.circulant.timing import predict
 
-LOGIC, ULX3S = Logic(fixed=1000, bit=1.0), DEVICES["ulx3s-85f"]
+ULX3S = DEVICES["ulx3s-85f"]
+LOGIC = Logic(fixed=1000, bit=1.0, mux=2.0)
 
 
 def test_phase_one_counts_what_the_paper_counts():
@@ -92,11 +102,14 @@ def test_resources_are_those_of_the_parts():
                              state_depth=512)
     found = resources(config, ULX3S, LOGIC)
     assert found.multipliers == 5 * (7 * 3 + 2) + 6
-    assert ULX3S.blocks(3072, 960) == 27 * 6 and ULX3S.blocks(2560, 64) == 10 and ULX3S.blocks(16, 192) == 0
-    assert ULX3S.blocks(512, 96) == 3 and ULX3S.blocks(2048, 9) == 1 and ULX3S.blocks(2049, 9) == 2
-    assert found.rams == sum(ULX3S.blocks(*shape) for shape in memories(config).values())
+    assert ULX3S.blocks(3072, 960) == (54 * 3, 3)       # 27 * 6 as well, but more layers
+    assert ULX3S.blocks(2560, 64) == (10, 5) and ULX3S.blocks(16, 192) == (0, 1)
+    assert ULX3S.blocks(512, 96) == (3, 1) and ULX3S.blocks(2048, 9) == (1, 1)
+    assert ULX3S.blocks(2049, 9) == (2, 2) and ULX3S.blocks(2049, 4) == (1, 1)
+    assert found.rams == sum(ULX3S.blocks(*shape)[0] for shape in memories(config).values())
     assert found.memory_bits == sum(depth * width for depth, width in memories(config).values())
-    assert found.luts == 1000 + 5 * 23 * config.acc_width + 2130 and found.fits(ULX3S)
+    chosen = 960 * 2 + 64 * 4
+    assert found.luts == 1000 + 5 * 23 * config.acc_width + 2 * chosen + 2130 and found.fits(ULX3S)
     assert not found.fits(DEVICES["icebreaker"])
     for name in ("multipliers", "rams", "luts"):
         tight = replace(ULX3S, **{name: getattr(found, name)})
@@ -104,13 +117,20 @@ def test_resources_are_those_of_the_parts():
 
 
 def test_logic_is_fitted_by_least_squares():
-    configs = [CirculantConfig(block=8, rows=rows) for rows in (1, 2, 3)]
-    truth = Logic(fixed=700, bit=1.25)
-    model = Logic.fitted([(config, truth(config)) for config in configs])
-    assert [model(config) for config in configs] == [truth(config) for config in configs]
-    with pytest.raises(ValueError, match="^measured configurations must be two at least that differ in "
-                                         "lanes, not 2 alike$"):
-        Logic.fitted([(configs[0], 5000)] * 2)
+    configs = [CirculantConfig(block=8, rows=rows, weight_depth=depth) for rows in (1, 2, 3)
+               for depth in (256, 2048)]
+    truth = Logic(fixed=700, bit=1.25, mux=0.75)
+    model = Logic.fitted([(config, truth(config, ULX3S)) for config in configs], ULX3S)
+    assert [model(config, ULX3S) for config in configs] == [truth(config, ULX3S) for config in configs]
+    with pytest.raises(ValueError, match="^measured configurations must be three at least that differ in "
+                                         "lanes and in memories, not 2 alike$"):
+        Logic.fitted([(config, 5000) for config in configs[:2]], ULX3S)
+
+
+def test_the_model_is_near_what_was_measured():
+    """Within 5 % of each engine that it was fitted to."""
+    for config, cells in MEASURED:
+        assert abs(MODEL(config, ULX3S) - cells) < 0.05 * cells, config
 
 
 def test_candidates_are_every_number_of_rows_and_bits():
@@ -202,4 +222,4 @@ def test_losses_are_read():
 
 def test_a_device_of_one_shape():
     device = Device(multipliers=1, rams=1, luts=1, clock=1.0, shapes=((256, 16),), shallow=0)
-    assert device.blocks(257, 17) == 4
+    assert device.blocks(257, 17) == (4, 2)
