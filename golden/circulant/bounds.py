@@ -6,7 +6,7 @@ import numpy as np
 
 from .transform import error_bound, pack
 
-__all__ = ["least_shift", "sum_bound"]
+__all__ = ["block_products", "error_of_sums", "least_shift", "sum_bound"]
 
 
 @cache
@@ -14,6 +14,19 @@ def _forms(config):
     """Forward transforms of unit vectors, exact, (k, h, 2), and bounds (h, 2) of the integer ones' errors."""
     exact = pack(np.fft.rfft(np.eye(config.size))) / 2 ** sum(config.shifts)
     return exact, error_bound(config)
+
+
+def block_products(spectra, weights, sign=-1):
+    """Products (..., h, 2) of slots of vectors and of weights, (..., h, 2) each, i * i being ``sign``."""
+    (x, y), (c, d) = np.moveaxis(spectra, -1, 0), np.moveaxis(weights, -1, 0)
+    found = np.stack([x * c + sign * y * d, x * d + y * c], axis=-1)
+    found[..., 0, :] = spectra[..., 0, :] * weights[..., 0, :]
+    return found
+
+
+def error_of_sums(weights, errors):
+    """What the spectra's ``errors`` (h, 2) make of accumulators at most, (..., h, 2); see `sum_bound`."""
+    return block_products(errors, np.abs(weights).sum(axis=-3), sign=1)
 
 
 def sum_bound(weights, config):
@@ -24,18 +37,10 @@ def sum_bound(weights, config):
     transform's error is added, times the weights' magnitudes.
     """
     forms, errors = _forms(config.forward)
-    c, d = weights[..., 0].astype(float), weights[..., 1].astype(float)
-    found = np.zeros(weights.shape)
-    for x, y in np.moveaxis(forms, -1, 1):
-        real, imaginary = x * c - y * d, x * d + y * c
-        real[..., 0], imaginary[..., 0] = (x * c)[..., 0], (y * d)[..., 0]
-        found += np.abs(np.stack([real, imaginary], axis=-1))
-    c, d = np.abs(c), np.abs(d)
-    x, y = errors[:, 0], errors[:, 1]
-    extra = np.stack([x * c + y * d, x * d + y * c], axis=-1)
-    extra[..., 0, :] = np.stack([x[0] * c[..., 0], y[0] * d[..., 0]], axis=-1)
+    found = sum(np.abs(block_products(form, weights)) for form in forms)
+    exact = 2.0 ** (config.vector_width - 1) * found.sum(axis=-3)
     # Floats add up to less than this share of error.
-    return (2.0 ** (config.vector_width - 1) * found + extra).sum(axis=-3) * (1 + 1e-9)
+    return (exact + error_of_sums(weights, errors)) * (1 + 1e-9)
 
 
 def least_shift(bound, width):

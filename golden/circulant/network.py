@@ -11,6 +11,7 @@ from shiftwork.golden.common.layers import softmax_cross_entropy
 
 from .cells import MATRICES, dense_matrices, initial
 from .layers import Layer, layer_backward, layer_forward, valid_frames
+from .matrix import block_counts
 
 __all__ = ["RecurrentNetwork", "Sequences", "gradients"]
 
@@ -86,6 +87,24 @@ class RecurrentNetwork:
         arrays["head.weight"] = (rng.uniform(-1, 1, (classes, width)) / np.sqrt(width)).astype(np.float32)
         arrays["head.bias"] = np.zeros(classes, np.float32)
         return cls(layers=tuple(layers), classes=classes, arrays=arrays, head=head)
+
+    @classmethod
+    def random_circulant(cls, cells, size, seed=0, scale=1.0):
+        """Forward layers of ``cells``, float64, whose matrices are first columns of blocks of ``size``.
+
+        Entries of matrices have a deviation of ``scale`` / sqrt(columns), those of vectors ``scale`` / 4; the
+        head is 0. ``seed`` may be a Generator.
+        """
+        rng, arrays = np.random.default_rng(seed), {}
+        for number, cell in enumerate(cells):
+            for part, shape in cell.shapes.items():
+                spread = scale / 4
+                if part in MATRICES:
+                    spread = scale / np.sqrt(shape[-1])
+                    shape = (*shape[:-2], *block_counts(shape, size), size)
+                arrays[f"layer{number}.forward.{part}"] = rng.normal(0, spread, shape)
+        arrays |= {"head.weight": np.zeros((1, cells[-1].outputs)), "head.bias": np.zeros(1)}
+        return cls(layers=tuple(Layer(cell=cell) for cell in cells), classes=1, arrays=arrays)
 
     @property
     def matrices(self):

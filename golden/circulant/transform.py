@@ -8,7 +8,7 @@ import numpy as np
 from ..common.intervals import signed_width
 from .transform_config import bins
 
-__all__ = ["error_bound", "forward", "intervals", "inverse", "pack", "unpack", "widths"]
+__all__ = ["error_bound", "forward", "intervals", "inverse", "pack", "responses", "unpack", "widths"]
 
 
 def pack(spectrum):
@@ -166,8 +166,9 @@ def _run(values, config, arithmetic):
     return (_inverse if config.inverse else _forward)(values, config, arithmetic, trace), trace
 
 
-def _responses(config, exact=False):
-    """Of a unit in each input, without rounding: the results and what passes on the way, (k, ...) each."""
+def responses(config, exact=False):
+    """Of a unit in each input, without rounding: the results and what passes on the way, (k, ...) each.
+    Factors are rounded, if not ``exact``."""
     units = np.eye(config.size)
     if config.inverse:
         units = units.reshape(config.size, -1, 2)
@@ -188,7 +189,7 @@ def intervals(config):
     low, high = -(1 << config.width - 1), (1 << config.width - 1) - 1
     _, errors = _errors(config)
     found = {}
-    for key, forms in _responses(config)[1].items():
+    for key, forms in responses(config)[1].items():
         least = np.minimum(low * forms, high * forms).sum(axis=0) - errors[key]
         most = np.maximum(low * forms, high * forms).sum(axis=0) + errors[key]
         found[key] = int(np.floor(least.min())), int(np.ceil(most.max()))
@@ -200,15 +201,18 @@ def widths(config):
     return {key: signed_width(*ends) for key, ends in intervals(config).items()}
 
 
-def error_bound(config):
+def error_bound(config, amplitude=None):
     """Bounds, (h, 2) or (k,), of each result's error against the exact transform / 2 ** sum(shifts).
+
+    ``amplitude`` is the inputs' greatest magnitude, that of ``config.width`` bits if left out; with 0 bounds
+    are those of roundings alone, against `responses`.
 
     The exact transforms are `pack` (numpy.fft.rfft(x)) and k * numpy.fft.irfft(`unpack` (slots)). Errors are
     those of roundings and of rounded factors, each times what later stages make of it.
     """
-    amplitude = 1 << config.width - 1
+    amplitude = 1 << config.width - 1 if amplitude is None else amplitude
     amplitudes = {span: np.abs(forms).sum(axis=0) * amplitude
-                  for (what, span), forms in _responses(config, exact=True)[1].items() if what == "turned"}
+                  for (what, span), forms in responses(config, exact=True)[1].items() if what == "turned"}
     return _errors(config, amplitudes)[0]
 
 

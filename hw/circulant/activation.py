@@ -1,10 +1,9 @@
 """Sigmoid and hyperbolic tangent, piecewise linear."""
 
-import math
-
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from shiftwork.golden.circulant.activation import base as base_table
 from shiftwork.golden.circulant.config import ACT_FRACTION, PRE_WIDTH
 
 from ..common.adder_tree import AdderTree
@@ -82,7 +81,7 @@ class ActivationUnit(wiring.Component):
 
     def _sigmoid(self, m, u):
         """S(``u``), of all cycles but the first and the last."""
-        bits, bases = self._bits, _bases(self._segment_bits)
+        bits, bases = self._bits, base_table(self._segment_bits).tolist()
         slopes = [following - base for base, following in zip(bases[:-1], bases[1:], strict=True)]
         base, slope = (delay(m, _looked_up(values, u[bits:]), 1, name=name)
                        for values, name in ((bases[:-1], "base"), (slopes, "slope")))
@@ -98,14 +97,3 @@ class ActivationUnit(wiring.Component):
             m.d.comb += [i.eq(term) for i, term in zip(tree.i, [base, *terms], strict=False)]
             total = tree.o
         return total[bits:]
-
-
-def _bases(segment_bits):
-    """base[0 .. 8 * 2 ** segment_bits]."""
-    width, one = 2.0 ** -segment_bits, 1 << ACT_FRACTION
-    found = [one // 2]
-    for n in range(1, (8 << segment_bits) + 1):
-        value = 1 / (1 + math.exp(-width * n))
-        second = value * (1 - value) * (1 - 2 * value)
-        found.append(math.floor(one * (value - width ** 2 / 16 * second) + 0.5))
-    return found

@@ -28,8 +28,8 @@ class ElementUnit(wiring.Component):
     early_first : In(1)
         A row begins h cycles later. Not sooner than h cycles after the one before.
     first_step, parity : In(1)
-        Of the step that the row belongs to, from ``early_first`` on: it is the sequence's first; alternating
-        addresses are in their other half.
+        Of the step that the row belongs to, from ``early_first`` to the row's cycle 16: it is the sequence's
+        first; alternating addresses are in their other half.
     restart : In(1)
         The next row is that of row word 0; two cycles before the row's ``early_first`` or earlier, and h
         cycles behind that of the one before.
@@ -64,16 +64,18 @@ class ElementUnit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         cycles = self._config.slots
-        #: cycle of a row from which its word is there: what comes ahead needs it before the row itself
-        self._since = min(0, ELEMENT_LATENCY - cycles)
+        #: cycle of a row from which its word is there: addresses and what comes ahead need it before the row
+        self._since = min(-1, ELEMENT_LATENCY - cycles)
         self._marks = {-cycles: self.early_first}   # of each cycle: it is that of a row's first pair
         for cycle in range(1 - cycles, ELEMENT_LATENCY + 1):
             self._marks[cycle] = delay(m, self._marks[cycle - 1], 1, reset_less=False, name="mark")
         row, zero, target = self._word(m)
 
-        index, _ = pairs(m, self._marks[0], cycles, name="read_index")
-        block = Cat(index, self._held(m, row.coefficient, 0, "coefficient"))
+        # The coefficients' memory is deep, and so late in its cycle: it is read one cycle before the others.
+        index, _ = pairs(m, self._marks[-1], cycles, name="early_index")
+        block = Cat(index, self._held(m, row.coefficient, -1, "coefficient"))
         write, coefficients = _memory(m, "coefficients", COEFFICIENTS, self._config.coefficient_depth, block)
+        coefficients = delay(m, coefficients, 1, name="coefficients")
         self._connect(m, "coefficients", write)
         result_lines = [ElementLine(self._config, self._width) for _ in range(2)]
         fields = Signal(element_fields())
@@ -86,11 +88,11 @@ class ElementUnit(wiring.Component):
                 line.v.eq(self.i[n]), line.fields.eq(fields), line.bias.eq(coefficients.bias[n]),
                 line.peephole.eq(coefficients.peephole[n]), self.vector[n].eq(line.vec),
             ]
-        active = self._states(m, row, index, result_lines)
+        active = self._states(m, row, delay(m, index, 1, name="index"), result_lines)
 
         to_output = self._held(m, row.to_output, ELEMENT_LATENCY, "to_output")
         to_vector = {cycle: self._held(m, row.to_vector, cycle, "to_vector")
-                     for cycle in {ELEMENT_LATENCY, ELEMENT_LATENCY - cycles}}
+                     for cycle in (ELEMENT_LATENCY, ELEMENT_LATENCY - cycles)}
         late = ELEMENT_LATENCY - RESULT_CYCLE
         m.d.comb += [
             self.output_valid.eq(delay(m, active, late, reset_less=False, name="active") & to_output),
@@ -105,17 +107,14 @@ class ElementUnit(wiring.Component):
         address = Signal(range(self._config.row_depth))
         write, following = _memory(m, "rows", ROW, self._config.row_depth, address)
         self._connect(m, "rows", write)
-        row, zero = Signal(ROW, reset_less=True), Signal(reset_less=True)
-        target = Signal.like(self.target, reset_less=True)
+        row = Signal(ROW, reset_less=True)
         with m.If(self._marks[self._since - 1]):
-            flipped = following.alternate & self.parity
-            m.d.sync += [
-                address.eq(address + 1), row.eq(following), zero.eq(following.old & self.first_step),
-                target.eq(following.target ^ Cat(Const(0, len(target) - 1), flipped)),
-            ]
+            m.d.sync += [address.eq(address + 1), row.eq(following)]
         with m.If(self.restart):
             m.d.sync += address.eq(0)
-        return row, zero, target
+        # Not before the register, as the memory is late in its cycle.
+        target, half = row.target[:len(self.target)], Const(0, len(self.target) - 1)
+        return row, row.old & self.first_step, target ^ Cat(half, row.alternate & self.parity)
 
     def _states(self, m, row, index, result_lines):
         """State and scratch memories; whether a result is there, in cycle `RESULT_CYCLE`."""

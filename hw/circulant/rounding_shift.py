@@ -9,15 +9,17 @@ from ..common.delay import delay
 __all__ = ["RoundingShift", "saturated"]
 
 
-def saturated(value, width, beyond=None):
-    """``value`` limited to ``width`` bits, two's complement; to its sign's limit if ``beyond``."""
+def saturated(value, width):
+    """``value`` limited to ``width`` bits, two's complement."""
     if len(value) <= width:
         return value
-    sign, upper = value[-1], value[width - 1:-1]
-    fits = upper == sign.replicate(len(upper))
-    if beyond is not None:
-        fits &= ~beyond
-    return Mux(fits, value[:width], Cat((~sign).replicate(width - 1), sign)).as_signed()
+    upper = value[width - 1:]
+    return _limited(value, width, upper.all() | ~upper.any(), value[-1])
+
+
+def _limited(value, width, fits, negative):
+    """``value`` if it ``fits``, otherwise the least or the greatest number of ``width`` bits."""
+    return Mux(fits, value[:width], Cat((~negative).replicate(width - 1), negative)).as_signed()
 
 
 class RoundingShift(wiring.Component):
@@ -56,6 +58,9 @@ class RoundingShift(wiring.Component):
                     value = Cat(value[:kept - 1], value[-1]).as_signed()
             value, beyond = delay(m, value, 1, name=f"value{n}_"), delay(m, beyond, 1, name=f"beyond{n}_")
             shift = delay(m, shift, 1, name=f"shift{n}_")
-        rounded = saturated((value + 1)[1:].as_signed(), width, beyond)
-        m.d.comb += self.o.eq(delay(m, rounded, 1, name="rounded"))
+        found = (value + 1)[1:].as_signed()
+        if len(found) > width:
+            # The sign is that before rounding: of what is beyond the limits, the kept bits mean nothing.
+            found = _limited(found, width, ~beyond & (found[-2] == found[-1]), value[-1])
+        m.d.comb += self.o.eq(delay(m, found, 1, name="rounded"))
         return m

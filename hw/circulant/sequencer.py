@@ -19,7 +19,7 @@ class Sequencer(wiring.Component):
         The next step's input is there, and it is the sequence's last; strobe: there is no further step, and
         the input ended too early.
     room : In(1), the output queue has room for a step's output
-    closed : In(1), strobe: the output's last beat is taken
+    closed : In(1), strobe: the output's last beat is taken; ``finished`` in the next cycle, or at the end
     vectors, count : In(16), of a step in all; those that are written
     begin : Out(1), strobe: a step's cycle 0
     odd, first, final : Out(1)
@@ -79,7 +79,7 @@ class Sequencer(wiring.Component):
                     with m.Elif(may):
                         begin()
             with m.State("CLOSE"):
-                with m.If(closed | self.closed):
+                with m.If(closed):
                     m.d.comb += self.finished.eq(1)
                     m.next = "IDLE"
         return m

@@ -3,17 +3,15 @@
 import numpy as np
 from shiftwork.golden.circulant.activation import sigmoid, tanh
 from shiftwork.golden.circulant.arithmetic import round_shift, saturate
-from shiftwork.golden.circulant.cells import MATRICES, Gru, Lstm
+from shiftwork.golden.circulant.cells import Gru, Lstm
 from shiftwork.golden.circulant.config import PRESETS, CirculantConfig
 from shiftwork.golden.circulant.encode import encode
 from shiftwork.golden.circulant.interpreter import Machine
-from shiftwork.golden.circulant.layers import Layer
 from shiftwork.golden.circulant.lower import lower
-from shiftwork.golden.circulant.matrix import block_counts
 from shiftwork.golden.circulant.network import RecurrentNetwork
 from shiftwork.golden.circulant.transform import forward, inverse
 
-__all__ = ["CELLS", "WIDE", "plain_outputs", "program_of", "ran", "random_input", "random_network"]
+__all__ = ["CELLS", "WIDE", "integers", "plain_outputs", "program_of", "ran", "random_input"]
 
 CELLS = {
     "lstm": Lstm(inputs=5, hidden=16),
@@ -33,21 +31,6 @@ WIDE = CirculantConfig(block=8, rows=3, vector_width=16, weight_width=16, acc_wi
 """An engine of so many bits that almost all is exact."""
 
 
-def random_network(rng, cells, size, scale=1.5):
-    """A RecurrentNetwork of first columns and vectors at random, rather great ones: gates saturate."""
-    arrays = {}
-    for number, cell in enumerate(cells):
-        for part, shape in cell.shapes.items():
-            if part in MATRICES:
-                spread = scale / np.sqrt(shape[-1])
-                shape = (*shape[:-2], *block_counts(shape, size), size)
-            else:
-                spread = 0.5 * scale
-            arrays[f"layer{number}.forward.{part}"] = rng.normal(0, spread, shape)
-    arrays |= {"head.weight": np.zeros((1, cells[-1].outputs)), "head.bias": np.zeros(1)}
-    return RecurrentNetwork(layers=tuple(Layer(cell=cell) for cell in cells), classes=1, arrays=arrays)
-
-
 def ran(program, x):
     """Outputs (S, steps, outputs) of ``program`` for integers ``x`` (S, steps, inputs)."""
     machine = Machine(program.config)
@@ -62,10 +45,14 @@ def random_input(rng, program, steps):
     return np.clip(np.rint(rng.normal(0, limit / 2, shape)), -limit, limit - 1).astype(int)
 
 
-def program_of(cells, config=PRESETS["default"], sequences=1, scale=1.0, **settings):
-    """The program of a random network; ``settings`` are those of `lower`."""
-    network = random_network(np.random.default_rng(0), cells, config.block, scale)
-    return encode(lower(network, config, **settings), config, sequences)
+def integers(cells, config, seed=0, scale=1.5, **settings):
+    """A random IntegerNetwork, by default of great weights; ``settings`` are those of `lower`."""
+    return lower(RecurrentNetwork.random_circulant(cells, config.block, seed, scale), config, **settings)
+
+
+def program_of(cells, config=PRESETS["default"], sequences=1, **settings):
+    """The program of such a network."""
+    return encode(integers(cells, config, **settings), config, sequences)
 
 
 class _Products:

@@ -14,14 +14,14 @@ from shiftwork.golden.circulant.lower import lower, ranges
 from shiftwork.golden.circulant.network import RecurrentNetwork, Sequences
 from shiftwork.golden.circulant.transform import forward
 
-from .circulant_networks import CELLS, WIDE, program_of, ran, random_input, random_network
+from .circulant_networks import CELLS, WIDE, program_of, ran, random_input
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_integers_are_close_to_the_floats_they_stand_for(name):
     """16 bits, and the float network of the rounded weights: a few thousandths after 10 steps."""
     rng, cell = np.random.default_rng(5), CELLS[name]
-    floats = random_network(rng, [cell], WIDE.block, scale=0.8)
+    floats = RecurrentNetwork.random_circulant([cell], WIDE.block, rng, scale=0.8)
     network = lower(floats, WIDE)
     layer, program = network.layers[0], encode(network, WIDE)
     x = random_input(rng, program, 10)
@@ -64,7 +64,7 @@ def test_ranges_of_data():
     """x within the lengths, and outputs of each layer; units follow from them."""
     rng = np.random.default_rng(2)
     cells = [CELLS["lstm, projection"], replace(CELLS["gru, before, keeps"], inputs=8)]
-    network = random_network(rng, cells, 8)
+    network = RecurrentNetwork.random_circulant(cells, 8, rng)
     x = rng.normal(0, 1, (3, 5, 3))
     sequences = Sequences(x, np.array([5, 2, 4]))
     first = {name: array for name, array in network.arrays.items() if name.startswith("layer0")}
@@ -87,7 +87,7 @@ def test_ranges_of_data():
 @pytest.mark.parametrize("name", CELLS)
 def test_what_is_rounded_stays_what_it_is(name):
     """The network of a layer's integers has these integers and these units again."""
-    network = random_network(np.random.default_rng(4), [CELLS[name]], 8, scale=0.7)
+    network = RecurrentNetwork.random_circulant([CELLS[name]], 8, 4, scale=0.7)
     layer = lower(network, DEFAULT).layers[0]
     arrays = {f"layer0.forward.{part}": array for part, array in layer.arrays().items()}
     again = lower(replace(network, arrays=network.arrays | arrays), DEFAULT).layers[0]
@@ -125,7 +125,7 @@ GRU = Gru(inputs=8, hidden=8)
 
 
 def made_network(size=8):
-    return random_network(np.random.default_rng(0), [GRU], size)
+    return RecurrentNetwork.random_circulant([GRU], size)
 
 
 def both_ways():

@@ -71,7 +71,9 @@ def test_rounding_shift(in_width, out_width, levels):
         # around the limits of the result and where the rounding turns
         around = [(limit << shift) + (1 << shift >> 1) + d
                   for limit in (-1 << out_width - 1, (1 << out_width - 1) - 1, 0, -1) for d in (-1, 0, 1)]
-        values = [low, high, *around, *(rng.randrange(low, high + 1) >> rng.randrange(in_width)
+        # beyond the limits, and all bits that are kept are alike
+        alike = [sign ^ 1 << n for sign in (0, -1) for n in range(in_width)]
+        values = [low, high, *around, *alike, *(rng.randrange(low, high + 1) >> rng.randrange(in_width)
                                         for _ in range(20))]
         stimuli += [{"i": v, "shift": shift} for v in values if low <= v <= high]
     rng.shuffle(stimuli)

@@ -15,7 +15,7 @@ BLOCKS = 12     # of state, so that rows meet what others wrote
 CONFIGS = [
     CirculantConfig(block=4, spectrum_depth=64, state_depth=2 * BLOCKS, row_depth=64, coefficient_depth=32),
     CirculantConfig(block=8, vector_width=8, state_depth=50, row_depth=64, segment_bits=5, peepholes=False),
-    CirculantConfig(block=16, vector_width=16, forward_shifts=(0, 0, 1, 1), row_depth=33, cell_tanh=False),
+    CirculantConfig(block=16, vector_width=16, row_depth=33, cell_tanh=False),
     CirculantConfig(block=16, sum_width=24, row_depth=33, state_depth=8 * BLOCKS),
     CirculantConfig(block=64, sum_width=13, segment_bits=1, state_depth=32 * BLOCKS),
 ]
@@ -64,16 +64,16 @@ class Model:
     def run(self, row, v, step):
         """What ``row`` yields in the step: its vec, h pairs. ``v``: h pairs."""
         found = []
-        for t, pair in enumerate(v):
-            word, coefficients = (self.rows[row][name] * self.config.slots + t
+        for number, pair in enumerate(v):
+            word, coefficients = (self.rows[row][name] * self.config.slots + number
                                   for name in ("state", "coefficient"))
             found.append([])
             for n in range(2):
                 bias, peephole = (self.coefficients[coefficients][name][n] for name in ("bias", "peephole"))
-                res, t_, vec = element(self.config, self.rows[row], pair[n], self.c[word][n], self.t0[word][n],
-                                       self.t1[word][n], bias, peephole, step == 0)
-                for name, memory, value in (("to_t0", self.t0, t_), ("to_t1", self.t1, t_), ("to_c", self.c, res)):
-                    if self.rows[row][name]:
+                held = (memory[word][n] for memory in (self.c, self.t0, self.t1))
+                res, t, vec = element(self.config, self.rows[row], pair[n], *held, bias, peephole, step == 0)
+                for name, memory, value in (("c", self.c, res), ("t0", self.t0, t), ("t1", self.t1, t)):
+                    if self.rows[row][f"to_{name}"]:
                         memory[word][n] = value
                 found[-1].append(vec)
         return found
@@ -204,22 +204,13 @@ def test_reset_within_rows(config):
     """Rows under way are forgotten: they write nothing, and the next sequence is as ever."""
     rng = random.Random(5)
     rows, coefficients = _rows(config, 12, rng), _coefficients(config, rng)
-    for row in rows:
-        row["old"] = 1
     dut, reset = ElementUnit(config), Signal()
-    # Only rows that put their block's state, scratch 0 and 1 before reading them tell of what is left.
     before = _schedule(config, rows[:5], 1, len(dut.i[0]), rng, begin=0)
     cut = before[-1][0] + config.slots // 2 + 7
-    whole = [start for start in before if start[0] + config.slots + 14 <= cut]
     model = Model(config, rows, coefficients)
-    partial = Model(config, rows, coefficients)
-    for n, (_, v, step) in enumerate(whole):
-        model.run(n, v, step)
-    del partial
-    for n, (cycle, v, step) in enumerate(before[len(whole):], len(whole)):
-        # of a row that was under way the pairs whose result was written before
-        kept = max(0, min(config.slots, cut - (cycle + 14) + 1))
-        model.run(n, v[:kept], step)
+    for n, (cycle, v, step) in enumerate(before):
+        # of a row that is cut off those pairs count whose results are written by then
+        model.run(n, v[:max(0, cut - (cycle + 14) + 1)], step)
     after = _schedule(config, rows, 2, len(dut.i[0]), rng, begin=cut + 2)
     expected = _expected(config, model, after)
 

@@ -232,6 +232,7 @@ def test_short():
         await ctx.tick().repeat(6)
         assert (sum(zeros), sum(begins), ctx.get(sequencer.busy), ctx.get(sequencer.enable)) == (1, 1, 1, 0)
         await pulse(sequencer.closed)
+        await ctx.tick()
         assert not ctx.get(sequencer.busy)
         ctx.set(bench.dut.written, 0)
         await bench.sequence(ctx, [3])

@@ -64,9 +64,9 @@ class Case:
 class Bench:
     """An engine and what is done with it; the ports stall where ``p`` is below 1."""
 
-    def __init__(self, config, p=1.0, engine=TernaryEngine):
+    def __init__(self, config, p=1.0, engine=TernaryEngine, width=None):
         self.dut, self.reset = engine(config), Signal()
-        self.p, self._width = p, config.drain_width
+        self.p, self._width = p, width or config.drain_width
         self._taken, self._random = [], random.Random(2)
 
     def run(self, bench, timeout=30_000):
@@ -101,23 +101,35 @@ class Bench:
     async def batch(self, ctx, case, number):
         """Runs a batch and compares its output and, if nothing stalls, its cycles."""
         dut = self.dut
-        self._taken.clear()
+        self.forget()
         await self.pulse(ctx, dut.start)
         await self.send(ctx, dut.i, case.inputs[number])
         while ctx.get(dut.busy):
             await ctx.tick()
         assert (ctx.get(dut.error), ctx.get(dut.loaded)) == (0, 1)
+        self.compare_output(case.outputs[number])
+        self.compare_cycles(ctx, case.cycles[number])
+
+    def forget(self):
+        """What was taken."""
+        self._taken.clear()
+
+    def compare_output(self, expected):
+        """Compares what was taken, one packet, with ``expected`` (beats, values)."""
         lasts = [item.last for item in self._taken]
         assert lasts == [0] * (len(lasts) - 1) + [1]
         values = [item.data >> 16 * n & 0xFFFF for item in self._taken for n in range(self._width)]
         found = np.array(values, np.uint16).astype(np.int16).reshape(-1, self._width)
-        np.testing.assert_array_equal(found, case.outputs[number])
+        np.testing.assert_array_equal(found, expected)
+
+    def compare_cycles(self, ctx, predicted):
+        """Compares the last batch's cycles if nothing stalled."""
         if self.p == 1:
-            assert (ctx.get(dut.load_cycles), ctx.get(dut.run_cycles)) == case.cycles[number]
+            assert (ctx.get(self.dut.load_cycles), ctx.get(self.dut.run_cycles)) == predicted
 
     async def output(self, ctx, beats):
         """Waits until so many beats of a batch's output were taken."""
-        self._taken.clear()
+        self.forget()
         while len(self._taken) < beats:
             await ctx.tick()
 

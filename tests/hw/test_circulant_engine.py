@@ -1,0 +1,160 @@
+# amaranth: UnusedElaboratable=no
+"""The circulant engine: every bit of its output as the interpreter says, every step as timing.py predicts."""
+
+import dataclasses
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+from shiftwork.golden.circulant.config import PRESETS, CirculantConfig
+from shiftwork.golden.circulant.interpreter import Machine
+from shiftwork.golden.circulant.program import Program
+from shiftwork.golden.circulant.timing import predict
+from shiftwork.golden.common.program import ErrorCode, ProgramError
+from shiftwork.hw.circulant.engine import CirculantEngine
+
+from .circulant_programs import random_program
+from .test_engine import Bench as ArrayBench
+
+TINY = PRESETS["tiny"]
+CONFIGS = {
+    "tiny": TINY, "default": PRESETS["default"],
+    "wide": CirculantConfig(block=8, rows=3, vector_width=16, weight_width=16, acc_width=44, sum_width=24,
+                            segment_bits=4, peepholes=False),
+    "blocks of 16": CirculantConfig(block=16, rows=1, vector_width=8, cell_tanh=False, weight_depth=1100),
+}
+
+
+class Bench(ArrayBench):
+    """Of a circulant engine: two numbers a beat; steps take as long as they do, whatever the streams do."""
+
+    def __init__(self, config, p=1.0):
+        super().__init__(config, p, CirculantEngine, width=2)
+
+    def compare_cycles(self, ctx, predicted):
+        assert ctx.get(self.dut.run_cycles) == predicted
+
+
+class Case:
+    """A program, packets of ``steps`` and some more beats, and what interpreter and timing.py say of them.
+
+    Without ``program``, the first random one from ``seed`` on whose outputs are not all much the same.
+    """
+
+    def __init__(self, config, seed, steps, more=(), program=None):
+        self.config, self.program = config, program
+        while not self._run(np.random.default_rng(seed), steps, more or [0] * len(steps), program):
+            seed += 100
+
+    def _run(self, rng, steps, more, program):
+        self.program = program or random_program(rng, self.config)
+        self.words = [int(word) for word in self.program.to_words()]
+        size = self.program.parse()[0].input_blocks * self.config.slots
+        machine, cycles = Machine(self.config), predict(self.program).step_cycles
+        machine.load(self.words)
+        self.inputs, self.outputs, self.cycles = [], [], []
+        for count, further in zip(steps, more, strict=True):
+            if further >= size:
+                return False
+            beats = rng.integers(0, 1 << 16, (count * size + further, 2))
+            small = rng.random(len(beats)) < 0.5
+            beats[small] = (beats[small] >> 8) - 128 & 0xFFFF
+            with pytest.raises(ProgramError) if further else nullcontext():
+                machine.run(beats)
+            self.outputs.append(machine.output)
+            self.inputs.append([int(low) | int(high) << 16 for low, high in beats])
+            self.cycles.append(count * cycles)
+        return len(np.unique(np.concatenate(self.outputs))) > 20
+
+
+@pytest.mark.parametrize("name, seed", [
+    ("tiny", 0), ("tiny", 1), ("tiny", 2), ("default", 0), ("wide", 0), ("blocks of 16", 0)])
+def test_random_programs(name, seed):
+    """Any phases and rows: sequences with and without stalls, the memories full of what went before."""
+    case, bench = Case(CONFIGS[name], seed, (3, 1, 2)), Bench(CONFIGS[name])
+
+    async def run(ctx):
+        await bench.load(ctx, case.words)
+        for number, bench.p in enumerate((1, 0.3, 0.7)):
+            await bench.batch(ctx, case, number)
+
+    bench.run(run)
+
+
+def test_short_inputs():
+    """Packets that end within a step's input, its first beat or a later one; good ones between."""
+    more = (1, 0, 2, 0, 3, 0, 1)
+    case, bench = Case(TINY, 5, (0, 1, 2, 2, 1, 1, 3), more), Bench(TINY)
+
+    async def run(ctx):
+        dut = bench.dut
+        await bench.load(ctx, case.words)
+        for number, (short, bench.p) in enumerate(zip(more, (1, 1, 1, 0.5, 0.5, 1, 0.3), strict=True)):
+            if not short:
+                await bench.batch(ctx, case, number)
+                continue
+            bench.forget()
+            await bench.pulse(ctx, dut.start)
+            await bench.send(ctx, dut.i, case.inputs[number])
+            await bench.expect_error(ctx, ErrorCode.INPUT_SHORT, loaded=1)
+            bench.compare_output(case.outputs[number])
+            bench.compare_cycles(ctx, case.cycles[number])
+
+    bench.run(run)
+
+
+def test_start_without_program():
+    """Refused, before any program and after a bad one; a good one makes the error forgotten."""
+    case, bench = Case(TINY, 0, (1, 1)), Bench(TINY)
+
+    async def run(ctx):
+        await bench.pulse(ctx, bench.dut.start)
+        await bench.expect_error(ctx, ErrorCode.NO_PROGRAM, loaded=0)
+        await bench.load(ctx, case.words)
+        await bench.batch(ctx, case, 0)
+        await bench.send(ctx, bench.dut.i_program, [*case.words[:-1], case.words[-1] ^ 1])
+        await bench.expect_error(ctx, ErrorCode.CHECKSUM, loaded=0)
+        await bench.pulse(ctx, bench.dut.start)
+        await ctx.tick().repeat(3)
+        assert ctx.get(bench.dut.error) == ErrorCode.NO_PROGRAM and not ctx.get(bench.dut.busy)
+        await bench.load(ctx, case.words)
+        await bench.batch(ctx, case, 1)
+
+    bench.run(run)
+
+
+def test_bad_programs():
+    """Another engine's, one with a section beyond a memory; an empty program runs what was loaded before."""
+    case, bench = Case(TINY, 1, (1, 2)), Bench(TINY)
+    other = dataclasses.replace(TINY, factor_bits=10)
+    beyond = dataclasses.replace(case.program, sections=(
+        dataclasses.replace(case.program.sections[0], address=1), *case.program.sections[1:]))
+
+    async def run(ctx):
+        await bench.load(ctx, case.words)
+        await bench.batch(ctx, case, 0)
+        for code, program in ((ErrorCode.GEOMETRY, dataclasses.replace(case.program, config=other)),
+                              (ErrorCode.ADDRESS, beyond)):
+            await bench.send(ctx, bench.dut.i_program, [int(word) for word in program.to_words()])
+            await bench.expect_error(ctx, code, loaded=0)
+        await bench.load(ctx, [int(word) for word in Program(TINY, ()).to_words()])
+        await bench.batch(ctx, case, 1)
+
+    bench.run(run)
+
+
+def test_start_while_busy_is_ignored():
+    case, bench = Case(TINY, 2, (2, 2)), Bench(TINY)
+
+    async def run(ctx):
+        await bench.load(ctx, case.words)
+        await bench.pulse(ctx, bench.dut.start)
+        await bench.send(ctx, bench.dut.i, case.inputs[0][:1], ends=False)
+        ctx.set(bench.dut.start, 1)
+        await bench.send(ctx, bench.dut.i, case.inputs[0][1:])
+        ctx.set(bench.dut.start, 0)
+        while ctx.get(bench.dut.busy):
+            await ctx.tick()
+        await bench.batch(ctx, case, 1)
+
+    bench.run(run)
