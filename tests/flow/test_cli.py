@@ -116,7 +116,7 @@ def test_verify_cocotb(root, tmp_path):
     [
         (
             ["generate", "binary", "-o", "{tmp}/o"],
-            "Engine must be one of smartexchange, ternary, not 'binary'",
+            "Engine must be one of circulant, smartexchange, ternary, not 'binary'",
         ),
         (["generate", "ternary", "--preset", "huge", "-o", "{tmp}/o"], "Preset must be one of tiny, default"),
         (
@@ -182,7 +182,7 @@ def test_verify_cocotb(root, tmp_path):
         (["demo", "faces"], "Demo must be one of digits, not 'faces'"),
         (
             ["demo", "digits", "--engine", "binary", "-o", "{tmp}/o"],
-            "Engine must be one of smartexchange, ternary, not 'binary'",
+            "Engine must be one of circulant, smartexchange, ternary, not 'binary'",
         ),
         (
             ["demo", "digits", "--engine", "smartexchange", "-o", "{root}"],

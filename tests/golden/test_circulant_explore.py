@@ -118,7 +118,7 @@ def test_resources_are_those_of_the_parts():
 
 def test_logic_is_fitted_by_least_squares():
     configs = [CirculantConfig(block=8, rows=rows, weight_depth=depth) for rows in (1, 2, 3)
-               for depth in (256, 2048)]
+               for depth in (256, 3072)]
     truth = Logic(fixed=700, bit=1.25, mux=0.75)
     model = Logic.fitted([(config, truth(config, ULX3S)) for config in configs], ULX3S)
     assert [model(config, ULX3S) for config in configs] == [truth(config, ULX3S) for config in configs]
