@@ -1,12 +1,11 @@
 """What engines of column arrays have in common, for the flow; `engines` says what each name must be."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from shiftwork.golden.common.activations import input_range
 from shiftwork.golden.common.network import Network, calibrate, load
-from shiftwork.golden.common.program import ArrayProgram
 
 from .engines import Results
 from .errors import FlowError
@@ -42,12 +41,11 @@ def calibrated(network, x):
 
 @dataclass(frozen=True)
 class ArrayEngine(ProgramEngine):
-    """An engine's parts, and from them what the flow does with its programs."""
+    """An engine's parts, and from them what the flow does with its programs; ``program``: an ArrayProgram."""
 
     keys: tuple[str, ...] = ("images", "input_shape", "output_shape", "layers")
-    machine: type = None             #: the interpreter
-    predict: Callable = None         #: (machine) -> Timing of its last batch
-    program: type[ArrayProgram] = None
+    machine: type = field(kw_only=True)      #: the interpreter
+    predict: Callable = field(kw_only=True)  #: (machine) -> Timing of its last batch
 
     @staticmethod
     def random_input(program, count, rng):

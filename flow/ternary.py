@@ -80,7 +80,7 @@ def _buses(config, **arguments):
     return TernaryTop(config, **arguments)
 
 
-_ENGINE = ArrayEngine(TOP, program=Program, machine=Machine, predict=predict, buses=_buses)
+_ENGINE = ArrayEngine(TOP, Program, _buses, machine=Machine, predict=predict)
 ports, save, load = _ENGINE.ports, _ENGINE.save, _ENGINE.load
 random_input, quantize, inputs = _ENGINE.random_input, _ENGINE.quantize, _ENGINE.inputs
 classes, figures = _ENGINE.classes, _ENGINE.figures

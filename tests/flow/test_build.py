@@ -174,5 +174,6 @@ def test_report_of_a_build_folder(core):
 
 
 def test_unknown_engine():
-    with pytest.raises(FlowError, match=r"^Engine must be one of circulant, smartexchange, ternary, not 'binary'$"):
+    message = r"^Engine must be one of circulant, smartexchange, ternary, not 'binary'$"
+    with pytest.raises(FlowError, match=message):
         engine("binary")
