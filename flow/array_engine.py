@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from shiftwork.golden.circulant.files import is_recurrent
 from shiftwork.golden.common.activations import input_range
-from shiftwork.golden.common.network import Network, calibrate, load
+from shiftwork.golden.common.network import Network, calibrate
+from shiftwork.golden.common.network_file import read_file
 
 from .engines import Results
 from .errors import FlowError
@@ -15,7 +17,17 @@ from .program_engine import registers as _registers
 
 __all__ = ["ArrayEngine", "NETWORK", "PROGRAM_FILES", "calibrated", "describe", "read", "registers"]
 
-NETWORK, read = Network, load
+NETWORK = Network
+
+
+def read(path):
+    """The Network in the file ``path``; raises FlowError for a recurrent one."""
+    file = read_file(path)
+    if is_recurrent(file):
+        raise FlowError(
+            f"Network {path} must be without LSTM and GRU, which --engine circulant runs, not with"
+        )
+    return Network(**file)
 
 
 def registers(program, depths):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from shiftwork.golden.circulant import encode as encoder
 from shiftwork.golden.circulant.config import PRESETS
-from shiftwork.golden.circulant.files import load as read
+from shiftwork.golden.circulant.files import is_recurrent, of_file
 from shiftwork.golden.circulant.interpreter import Machine
 from shiftwork.golden.circulant.lower import lower, ranges, to_integers
 from shiftwork.golden.circulant.matrix import project
@@ -17,6 +17,7 @@ from shiftwork.golden.circulant.network import RecurrentNetwork, Sequences
 from shiftwork.golden.circulant.program import Program
 from shiftwork.golden.circulant.quantize import exponent
 from shiftwork.golden.circulant.timing import predict
+from shiftwork.golden.common.network_file import read_file
 
 from .circulant_figures import about_layers, figures, layer_cycles, memory_use
 from .circulant_selftest import selftest_network
@@ -100,6 +101,15 @@ class Prepared:
 
     network: RecurrentNetwork
     typical: Sequences
+
+
+def read(path):
+    """The RecurrentNetwork in the file ``path``; raises FlowError for another kind of network."""
+    file = read_file(path)
+    if not is_recurrent(file):
+        raise FlowError(f"Network {path} must have an LSTM or a GRU, not only "
+                        f"{', '.join(sorted({node.op_type for node in file['nodes']}))}")
+    return of_file(file)
 
 
 def verilog(config):
