@@ -84,7 +84,7 @@ REGISTERS = registers(
     arrays="1",
 )
 
-STEPS = 6
+STEPS = 3
 """Steps of random sequences."""
 
 _HEAD_BITS = 12
