@@ -90,33 +90,39 @@ class Program(EngineProgram):
         found[order[:, 0], :, order[:, 1]] = values.swapaxes(0, 1)
         return found.reshape(*found.shape[:2], -1)[..., :meta["outputs"]]
 
-    def section(self, memory):
-        """Bits bool (count, width) of the program's section for ``memory``; without one there are none."""
-        found = [s for s in self.sections if s.memory is memory and s.address == 0]
+    def image(self, memory):
+        """Bits bool (count, width) of ``memory`` up to the last word that is written; others are 0."""
+        sections = [s for s in self.sections if s.memory is memory]
         width = memory.width(self.config)
-        return found[-1].bits(width) if found else np.zeros((0, width), bool)
+        found = np.zeros((max((s.address + len(s.words) for s in sections), default=0), width), bool)
+        for section in sections:
+            found[section.address:section.address + len(section.words)] = section.bits(width)
+        return found
 
     def parse(self):
-        """(Header, phases, rows) that the sections hold, the phases up to the last one.
+        """(Header, phases, rows) that the program writes, the phases up to the last one.
 
         Raises ValueError where there is no header, or no last phase.
         """
-        header = self.section(Memory.HEADER)
+        header = self.image(Memory.HEADER)
         phases = []
-        for bits in self.section(Memory.PHASES):
+        for bits in self.image(Memory.PHASES):
             phases.append(Phase.from_bits(bits))
             if phases[-1].last:
                 break
         if not len(header) or not phases or not phases[-1].last:
             raise ValueError("Program must have a header and a last phase")
         count = sum(phase.rows for phase in phases)
-        rows = [Row.from_bits(bits) for bits in self.section(Memory.ROWS)[:count]]
+        rows = [Row.from_bits(bits) for bits in self.image(Memory.ROWS)[:count]]
         return Header.from_bits(header[0]), tuple(phases), tuple(rows)
 
     @classmethod
     def of_words(cls, config, header, phases, rows, coefficients, weights, metadata=None):
-        """The program of a Header, Phases, Rows, int (n, 4) biases and peephole weights of two elements, and
-        integers (n, R, h, 2) of weights."""
+        """The program of a Header, Phases and Rows.
+
+        ``coefficients`` are integers (n, 4), biases and peephole weights of two elements each, ``weights``
+        (n, R, h, 2).
+        """
         words = {Memory.HEADER: np.array([header.to_bits()]),
                  Memory.PHASES: np.array([phase.to_bits() for phase in phases]),
                  Memory.ROWS: np.array([row.to_bits() for row in rows]),

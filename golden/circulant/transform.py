@@ -168,7 +168,9 @@ def _run(values, config, arithmetic):
 
 def responses(config, exact=False):
     """Of a unit in each input, without rounding: the results and what passes on the way, (k, ...) each.
-    Factors are rounded, if not ``exact``."""
+
+    Factors are rounded, if not ``exact``.
+    """
     units = np.eye(config.size)
     if config.inverse:
         units = units.reshape(config.size, -1, 2)

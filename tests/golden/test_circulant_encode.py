@@ -119,19 +119,23 @@ def test_the_order_of_an_lstm():
 
 @pytest.mark.parametrize("hidden", [4, 8])
 def test_idle_rows_keep_distances_around_a_steps_end(hidden):
+    """k = 4, 8 rows from one to the other: C is written by a step's last row, and read by an early one."""
     config = PRESETS["tiny"]
     for cell in (Lstm(inputs=1, hidden=hidden), Gru(inputs=1, hidden=hidden),
                  Gru(inputs=1, hidden=hidden, reset="after")):
         program = program_of([cell], config)
         check_hazards(program)
         assert any(row.idle for row in program.parse()[2])
+    # r z - - - - - - - n: the next r comes 8 rows behind n only with 7 idle ones in front of it.
+    rows = program_of([Gru(inputs=1, hidden=4)], config).parse()[2]
+    assert [row.idle for row in rows] == [True] * 7 + [False] * 2 + [True] * 7 + [False]
 
 
 def test_missing_rows_of_a_pass_have_weights_of_zero():
     config = replace(PRESETS["default"], rows=5)
     program = program_of([CELLS["lstm"]], config)
     _, (phase,), rows = program.parse()
-    weights = program.section(Memory.WEIGHTS).reshape(-1, 5, 8 * config.weight_width)
+    weights = program.image(Memory.WEIGHTS).reshape(-1, 5, 8 * config.weight_width)
     passes = weights.reshape(-1, phase.columns, *weights.shape[1:]).any(axis=(1, 3)).reshape(-1)
     assert passes.tolist() == [not row.idle for row in rows] + [False] * (-len(rows) % 5)
 

@@ -45,6 +45,18 @@ def test_more_bits_are_closer():
     assert fine.second > coarse.second + 8 and fine.bound > coarse.bound
 
 
+def test_roundings_of_a_product_by_hand():
+    """k = 4, whose transforms are exact: half a unit of each sum and of what is made of them."""
+    config = CONFIGS[4, 12]
+    layer = integers([Lstm(inputs=8, hidden=8, projection=4)], config, output_ranges=[1.0]).layers[0]
+    gates = StepBound(layer, config).gates
+    for (product, gate), unit in zip(((layer.products[0], "f"), (layer.products[1], "p")),
+                                     (-12, layer.exponents["y"]), strict=True):
+        assert product.sum_shift > 0 and product.pre_shift > 0
+        wanted = (0.5 * (1 + 1 + 2) / 2 ** product.pre_shift + 0.5) * 2.0 ** unit
+        assert np.allclose(gates[gate].rounding, wanted, rtol=1e-6)
+
+
 def test_the_bound_counts_what_saturates():
     """A state beyond the 18 bits, and sums beyond the 16: errors are as great as what is cut off."""
     config = CONFIGS[8, 12]

@@ -8,7 +8,7 @@ import pytest
 from shiftwork.golden.circulant.config import PRESETS
 from shiftwork.golden.circulant.program import MAGIC, Memory, Program
 from shiftwork.golden.circulant.words import Act, Addend, Header, Left, Phase, Right, Row, Segment
-from shiftwork.golden.common.program import ErrorCode, ProgramError
+from shiftwork.golden.common.program import ErrorCode, ProgramError, Section
 
 CONFIG = PRESETS["tiny"]
 
@@ -128,10 +128,18 @@ def test_a_program_is_what_its_words_say():
     again = Program.from_words(program.to_words(), CONFIG)
     assert again.parse() == words
     # One word by hand: row 1, slot 0, part 1 of the second column stands from bit (2 + 0) * 2 + 1 parts on.
-    bits = again.section(Memory.WEIGHTS)[1, 12 * 5:12 * 6]
+    bits = again.image(Memory.WEIGHTS)[1, 12 * 5:12 * 6]
     assert sum(1 << int(n) for n in np.flatnonzero(bits)) == weights[1, 1, 0, 1] % 4096
-    bits = again.section(Memory.COEFFICIENTS)[2, 32:48]
+    bits = again.image(Memory.COEFFICIENTS)[2, 32:48]
     assert sum(1 << int(n) for n in np.flatnonzero(bits)) == coefficients[2, 2] % 65536
+
+
+def test_a_memory_may_be_written_in_several_sections():
+    program, words, *_ = small()
+    header, phases, rows, *rest = program.sections
+    parts = [Section(Memory.ROWS, 1, rows.words[1:]), Section(Memory.ROWS, 0, rows.words[:1])]
+    assert Program(CONFIG, (*parts, *rest, phases, header)).parse() == words
+    assert not Program(CONFIG, (parts[0],)).image(Memory.ROWS)[0].any()
 
 
 def test_a_file_holds_all_of_it(tmp_path):
