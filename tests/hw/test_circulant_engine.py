@@ -12,8 +12,11 @@ from shiftwork.golden.circulant.program import Program
 from shiftwork.golden.circulant.timing import predict
 from shiftwork.golden.common.program import ErrorCode, ProgramError
 from shiftwork.hw.circulant.engine import CirculantEngine
+from shiftwork.hw.circulant.top import CirculantTop
 
+from ..golden.circulant_networks import CELLS, program_of
 from .circulant_programs import random_program
+from .kit import simulate
 from .test_engine import Bench as ArrayBench
 
 TINY = PRESETS["tiny"]
@@ -64,7 +67,7 @@ class Case:
             self.outputs.append(machine.output)
             self.inputs.append([int(low) | int(high) << 16 for low, high in beats])
             self.cycles.append(count * cycles)
-        return len(np.unique(np.concatenate(self.outputs))) > 20
+        return len(np.unique(np.concatenate(self.outputs))) > (20 if program is None else 5)
 
 
 @pytest.mark.parametrize("name, seed", [
@@ -158,3 +161,85 @@ def test_start_while_busy_is_ignored():
         await bench.batch(ctx, case, 1)
 
     bench.run(run)
+
+
+@pytest.mark.parametrize("name, sequences", [("lstm, peephole", 1), ("gru, before, updates", 2)])
+def test_cells(name, sequences):
+    """What the encoder makes of recurrent layers: a packet of several steps, then others with stalls."""
+    program = program_of([CELLS[name]], TINY, sequences)
+    case, bench = Case(TINY, 3, (4, 1, 3), program=program), Bench(TINY)
+
+    async def run(ctx):
+        await bench.load(ctx, case.words)
+        for number, bench.p in enumerate((1, 1, 0.4)):
+            await bench.batch(ctx, case, number)
+
+    bench.run(run)
+
+
+def test_programs_follow_one_another():
+    """Each finds the memories full of what the one before left."""
+    cases = [Case(TINY, n, (2,), program=program_of([CELLS[name]], TINY))
+             for n, name in enumerate(("lstm", "gru, after, keeps", "lstm, sigmoid"))]
+    bench = Bench(TINY)
+
+    async def run(ctx):
+        for case in [*cases, cases[0]]:
+            await bench.load(ctx, case.words)
+            await bench.batch(ctx, case, 0)
+
+    bench.run(run)
+
+
+def test_reset():
+    """Amid program, input and output, and in any cycle of the run; the next sequence is as good as any."""
+    case = Case(TINY, 4, (2, 3), program=program_of([CELLS["gru, after, keeps"]], TINY))
+    bench, rng = Bench(TINY), np.random.default_rng(6)
+
+    async def run(ctx):
+        dut = bench.dut
+        for where in ("program", "input", "run", "run", "run", "output"):
+            if where == "program":
+                part = case.words[:rng.integers(1, len(case.words))]
+                await bench.send(ctx, dut.i_program, part, ends=False)
+            else:
+                await bench.load(ctx, case.words)
+                await bench.pulse(ctx, dut.start)
+                beats = case.inputs[1]
+                if where == "input":
+                    await bench.send(ctx, dut.i, beats[:len(beats) // 2], ends=False)
+                else:
+                    await bench.send(ctx, dut.i, beats)
+                    if where == "run":
+                        await ctx.tick().repeat(int(rng.integers(1, case.cycles[1] // 3)))
+                    else:
+                        await bench.output(ctx, int(rng.integers(1, len(case.outputs[1]) // 3)))
+            await bench.pulse(ctx, bench.reset)
+            assert [ctx.get(s) for s in (dut.busy, dut.loaded, dut.error, dut.o.valid)] == [0, 0, 0, 0]
+            await bench.load(ctx, case.words)
+            await bench.batch(ctx, case, 0)
+
+    bench.run(run)
+
+
+def test_registers():
+    """What is read over the bus before a start, and ports of the specified widths."""
+    top = CirculantTop(TINY, engine=CirculantEngine(TINY))
+    expected = {
+        0x00: 0x31435753, 0x04: 1 | TINY.fingerprint << 8, 0x08: 4 | 2 << 16 | 4 << 24,
+        0x0C: 12 | 12 << 8 | 34 << 16 | 18 << 24, 0x14: 0, 0x18: 0, 0x1C: 0, 0x20: 0,
+        0x24: 64, 0x28: 512, 0x2C: 128, 0x30: 128, 0x34: 1}
+    assert len(top.s_axis_input_tdata) == len(top.m_axis_output_tdata) == 32
+
+    async def run(ctx):
+        ctx.set(top.s_axil_rready, 1)
+        for address, value in expected.items():
+            ctx.set(top.s_axil_araddr, address)
+            ctx.set(top.s_axil_arvalid, 1)
+            await ctx.tick().until(top.s_axil_arready)
+            ctx.set(top.s_axil_arvalid, 0)
+            data, response = await ctx.tick().sample(top.s_axil_rdata, top.s_axil_rresp).until(
+                top.s_axil_rvalid)
+            assert (data, response) == (value, 0), hex(address)
+
+    simulate(top, run, timeout=500)
