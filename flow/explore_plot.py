@@ -4,7 +4,11 @@ from . import plots
 
 __all__ = ["front"]
 
-AXES = (("multipliers", "multipliers"), ("luts", "logic cells (estimated)"), ("rams", "block RAMs"))
+AXES = (
+    ("multipliers", "multipliers", "o", plots.OURS),
+    ("luts", "logic cells (estimated)", "s", plots.IDEAL),
+    ("rams", "block RAMs", "D", plots.BAD),
+)
 
 
 def front(candidates, best, chosen, device):
@@ -13,17 +17,21 @@ def front(candidates, best, chosen, device):
     A mark each for multipliers, logic and block RAMs, in percent of what ``device`` has, over cycles of a
     step.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     axes, finish = plots.figure(3.4, "explore")
-    marks = ("o", "s", "D")
-    for (name, label), mark in zip(AXES, marks, strict=True):
-        for group, color, alpha, size in ((candidates, plots.FAINT, 0.25, 4), (best, plots.OURS, 0.9, 5)):
-            axes.plot([one.cycles for one in group], [_share(one, name, device) for one in group], ls="",
-                      marker=mark, ms=size, mec="none", alpha=alpha, color=color,
-                      label=label if group is best else None)
+    for name, label, mark, color in AXES:
+        axes.plot([one.cycles for one in candidates], [_share(one, name, device) for one in candidates],
+                  ls="", marker=mark, ms=4, mec="none", alpha=0.25, color=plots.FAINT)
+        axes.plot([one.cycles for one in best], [_share(one, name, device) for one in best], ls="",
+                  marker=mark, ms=5, mec="none", color=color, label=label)
         axes.plot([chosen.cycles], [_share(chosen, name, device)], ls="", marker=mark, ms=11, mfc="none",
-                  mec=plots.OURS)
+                  mec=color)
     axes.set_xscale("log")
-    axes.set_ylim(0, 100)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylim(0, 104)
     axes.set_xlabel("cycles of a step")
     axes.set_ylabel("percent of the device")
     axes.legend(frameon=False, loc="upper right", labelcolor=plots.INK)

@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 
-__all__ = ["accuracy", "zero_shares", "cycles", "resources", "memory", "picture", "figure", "FAINT", "OURS"]
+__all__ = ["accuracy", "zero_shares", "cycles", "resources", "memory", "picture", "figure", "BAD", "FAINT",
+           "IDEAL", "INK", "OURS"]
 
 INK = "#010203"  # replaced by currentColor, so that one picture suits light and dark pages
 FAINT = "#8a8f98"
