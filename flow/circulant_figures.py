@@ -91,7 +91,7 @@ def memory_use(program):
         for address in range(base, base + count):
             taken |= {address, address ^ half} if alternate else {address}
     states = config.slots * (1 + max(row.state for row in rows))
-    words = {name: len(program.section(memory)) for name, memory in _STORED.items()}
+    words = {name: len(program.image(memory)) for name, memory in _STORED.items()}
     words |= {"spectra": len(taken), "states": states, "scratch 0": states, "scratch 1": states,
               "output": min(config.output_depth, header.output_beats)}
     return [{"name": name, "bits": depth * width, "used": words[name] * width}

@@ -199,7 +199,7 @@ def fitted(layers, config):
     wide = replace(config, **_WIDEST, phase_depth=64)
     program = encode(lower(_blank(layers, config.block), wide), wide)
     header, phases, rows = program.parse()
-    words = {section.memory: len(section.bits(section.memory.width(wide))) for section in program.sections}
+    words = {memory: len(program.image(memory)) for memory in (Memory.WEIGHTS, Memory.COEFFICIENTS)}
     states = 1 + max(row.state for row in rows)
     # Half the addresses alternate with the other half's.
     half = wide.spectrum_depth // 2
