@@ -73,7 +73,6 @@ WORDS = Words(
     are="not stored",
     unit="step",
 )
-TOP = "shiftwork_circulant"
 DEFAULT = "default"
 NETWORK = RecurrentNetwork
 REGISTERS = registers(
@@ -83,6 +82,15 @@ REGISTERS = registers(
     depths=("spectrum_depth", "weight_depth", "row_depth", "state_depth"),
     arrays="1",
 )
+
+_ENGINE = ProgramEngine(
+    "Circulant",
+    Program,
+    ("sequences", "inputs", "outputs", "output_blocks", "input_exponent", "output_exponent", "layers",
+     "images", "input_scale", "output_scale"),
+)
+TOP, verilog, component = _ENGINE.top, _ENGINE.verilog, _ENGINE.component
+ports, save, load = _ENGINE.ports, _ENGINE.save, _ENGINE.load
 
 STEPS = 3
 """Steps of random sequences."""
@@ -110,32 +118,6 @@ def read(path):
         raise FlowError(f"Network {path} must have an LSTM or a GRU, not only "
                         f"{', '.join(sorted({node.op_type for node in file['nodes']}))}")
     return of_file(file)
-
-
-def verilog(config):
-    """The RTL of an engine of ``config``."""
-    from shiftwork.hw.circulant.top import emit
-
-    return emit(config)
-
-
-def component(config):
-    """The engine without its buses."""
-    from shiftwork.hw.circulant.engine import CirculantEngine
-
-    return CirculantEngine(config)
-
-
-def _buses(config, **arguments):
-    from shiftwork.hw.circulant.top import CirculantTop
-
-    return CirculantTop(config, **arguments)
-
-
-_KEYS = ("sequences", "inputs", "outputs", "output_blocks", "input_exponent", "output_exponent", "layers",
-         "images", "input_scale", "output_scale")
-_ENGINE = ProgramEngine(TOP, Program, _buses, _KEYS)
-ports, save, load = _ENGINE.ports, _ENGINE.save, _ENGINE.load
 
 
 def compress(network, x):

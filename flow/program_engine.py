@@ -3,8 +3,8 @@
 import gc
 import json
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 from shiftwork.golden.common.program import EngineProgram
@@ -43,16 +43,32 @@ def registers(program, *, lanes, widths, depths, arrays):
 
 @dataclass(frozen=True)
 class ProgramEngine:
-    """An engine's parts, and from them what the flow does with its programs' files.
+    """An engine's parts, and from them its Verilog, and what the flow does with its programs' files.
 
-    ``buses(config, engine=None)`` makes the component with the engine's ports; ``keys`` are those that a
-    program's metadata must have.
+    ``name`` is that of its hardware's classes, hw/<name>/: Ternary is TernaryEngine, TernaryTop. ``keys``
+    are those that a program's metadata must have.
     """
 
-    top: str                         #: name of its Verilog module
+    name: str
     program: type[EngineProgram]
-    buses: Callable
     keys: tuple[str, ...]
+
+    @property
+    def top(self):
+        """Name of its Verilog module."""
+        return f"shiftwork_{self.name.lower()}"
+
+    def _hardware(self, part):
+        # Imported here: Amaranth takes its time, and few commands need it.
+        return import_module(f"shiftwork.hw.{self.name.lower()}.{part}")
+
+    def verilog(self, config):
+        """The RTL of an engine of ``config``."""
+        return self._hardware("top").emit(config)
+
+    def component(self, config):
+        """The engine without its buses."""
+        return getattr(self._hardware("engine"), f"{self.name}Engine")(config)
 
     def ports(self, config):
         """Ports of the module, clock and reset first."""
@@ -62,7 +78,9 @@ class ProgramEngine:
             # Asked for its ports only, and nothing stands behind them; collected here, while its complaint is
             # not heard.
             warnings.simplefilter("ignore", UnusedElaboratable)
-            members = self.buses(config, engine=object()).metadata.as_json()["interface"]["members"]
+            top = getattr(self._hardware("top"), f"{self.name}Top")(config, engine=object())
+            members = top.metadata.as_json()["interface"]["members"]
+            del top
             gc.collect()
         return [{"name": name, "direction": "input", "width": 1} for name in ("clk", "rst")] + list(
             _leaves(members)

@@ -57,32 +57,11 @@ WORDS = Words(
     ideal="The ideal is the shifts and additions of the coefficients alone, without those that bridge a gap "
     "between exponents, and with the basis combined in no time.",
 )
-TOP = "shiftwork_smartexchange"
 DEFAULT = "default"
 REGISTERS = registers(Program, ("row_depth", "item_depth", "table_depth", "basis_depth"))
 
-
-def verilog(config):
-    """The RTL of an engine of ``config``."""
-    from shiftwork.hw.smartexchange.top import emit
-
-    return emit(config)
-
-
-def component(config):
-    """The engine without its buses."""
-    from shiftwork.hw.smartexchange.engine import SmartExchangeEngine
-
-    return SmartExchangeEngine(config)
-
-
-def _buses(config, **arguments):
-    from shiftwork.hw.smartexchange.top import SmartExchangeTop
-
-    return SmartExchangeTop(config, **arguments)
-
-
-_ENGINE = ArrayEngine(TOP, Program, _buses, machine=Machine, predict=predict)
+_ENGINE = ArrayEngine("SmartExchange", Program, machine=Machine, predict=predict)
+TOP, verilog, component = _ENGINE.top, _ENGINE.verilog, _ENGINE.component
 ports, save, load = _ENGINE.ports, _ENGINE.save, _ENGINE.load
 random_input, quantize, inputs = _ENGINE.random_input, _ENGINE.quantize, _ENGINE.inputs
 classes, figures = _ENGINE.classes, _ENGINE.figures

@@ -55,32 +55,11 @@ WORDS = Words(
     dense="that adds zeros, too, with as many lanes and as wide a drain",
     ideal="The ideal is every non-zero addition spread over all lanes without a gap.",
 )
-TOP = "shiftwork_ternary"
 DEFAULT = "default"
 REGISTERS = registers(Program, ("row_depth", "weight_depth", "table_depth", "vector_depth"))
 
-
-def verilog(config):
-    """The RTL of an engine of ``config``."""
-    from shiftwork.hw.ternary.top import emit
-
-    return emit(config)
-
-
-def component(config):
-    """The engine without its buses."""
-    from shiftwork.hw.ternary.engine import TernaryEngine
-
-    return TernaryEngine(config)
-
-
-def _buses(config, **arguments):
-    from shiftwork.hw.ternary.top import TernaryTop
-
-    return TernaryTop(config, **arguments)
-
-
-_ENGINE = ArrayEngine(TOP, Program, _buses, machine=Machine, predict=predict)
+_ENGINE = ArrayEngine("Ternary", Program, machine=Machine, predict=predict)
+TOP, verilog, component = _ENGINE.top, _ENGINE.verilog, _ENGINE.component
 ports, save, load = _ENGINE.ports, _ENGINE.save, _ENGINE.load
 random_input, quantize, inputs = _ENGINE.random_input, _ENGINE.quantize, _ENGINE.inputs
 classes, figures = _ENGINE.classes, _ENGINE.figures
