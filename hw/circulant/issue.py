@@ -1,6 +1,6 @@
 """Issues the columns of a step's phases."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -58,8 +58,8 @@ class Issue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, phase = self._config, Signal(PHASE, reset_less=True)
-        rows, weight = (Signal(unsigned(16), reset_less=True, name=name) for name in ("rows", "weight"))
-        column = _Column()
+        rows, weight = Signal(16, reset_less=True), Signal.like(self.o.weight, reset_less=True)
+        column = _Column(config)
         final, ends, issued = rows <= config.rows, Signal(), Signal()
         free = self._free(m, issued & ends, Mux(final, rows, config.rows))
         m.d.comb += ends.eq(column.final & (column.segment | (phase.spans[1].count == 0)))
@@ -118,10 +118,10 @@ class Issue(wiring.Component):
 class _Column:
     """The column that is next."""
 
-    def __init__(self):
+    def __init__(self, config):
         self.segment, self.final = Signal(), Signal()   # which one; it is the last column of it
-        self.address, self.left, self.needed = (
-            Signal(16, name=name, reset_less=True) for name in ("column", "left", "needed"))
+        self.address = Signal(range(config.spectrum_depth), reset_less=True)
+        self.left, self.needed = (Signal(16, name=name, reset_less=True) for name in ("left", "needed"))
 
     def enter(self, phase, segment):
         """The first one of a segment."""

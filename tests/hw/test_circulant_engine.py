@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from shiftwork.golden.circulant.config import PRESETS, CirculantConfig
 from shiftwork.golden.circulant.interpreter import Machine
-from shiftwork.golden.circulant.program import Program
+from shiftwork.golden.circulant.program import Memory, Program
 from shiftwork.golden.circulant.timing import predict
+from shiftwork.golden.circulant.transform_config import latency
+from shiftwork.golden.circulant.words import Header, Phase, Row, Segment
 from shiftwork.golden.common.program import ErrorCode, ProgramError
 from shiftwork.hw.circulant.engine import CirculantEngine
+from shiftwork.hw.circulant.layouts import COEFFICIENTS, HEADER, PHASE, ROW
 from shiftwork.hw.circulant.top import CirculantTop
 
 from ..golden.circulant_networks import CELLS, program_of
@@ -54,6 +57,8 @@ class Case:
         self.words = [int(word) for word in self.program.to_words()]
         size = self.program.parse()[0].input_blocks * self.config.slots
         machine, cycles = Machine(self.config), predict(self.program).step_cycles
+        # without stalls: the beats, and the last block's way into memory; none for later steps
+        self.load_cycles = size + latency(self.config.forward) + self.config.slots + 2
         machine.load(self.words)
         self.inputs, self.outputs, self.cycles = [], [], []
         for count, further in zip(steps, more, strict=True):
@@ -80,8 +85,24 @@ def test_random_programs(name, seed):
         await bench.load(ctx, case.words)
         for number, bench.p in enumerate((1, 0.3, 0.7)):
             await bench.batch(ctx, case, number)
+            if bench.p == 1:
+                assert ctx.get(bench.dut.load_cycles) == case.load_cycles
 
     bench.run(run)
+
+
+def test_words_are_goldens():
+    """Every field where golden has it."""
+    for layout, word in ((HEADER, Header), (ROW, Row)):
+        assert layout.size == word.WIDTH
+        for name, place in word.LAYOUT.items():
+            assert (layout[name].offset, layout[name].width) == place, name
+    assert PHASE.size == Phase.WIDTH
+    for name, (first, width) in {**Phase.LAYOUT, **Segment.LAYOUT}.items():
+        part, at = next(((PHASE[group].shape.elem_shape, PHASE[group].offset) for group in ("spans", "waits")
+                         if name in PHASE[group].shape.elem_shape.members), (PHASE, 0))
+        assert (at + part[name].offset, part[name].width) == (first, width), name
+    assert COEFFICIENTS.size == Memory.COEFFICIENTS.width(TINY)
 
 
 def test_short_inputs():
@@ -107,23 +128,11 @@ def test_short_inputs():
 
 
 def test_start_without_program():
-    """Refused, before any program and after a bad one; a good one makes the error forgotten."""
-    case, bench = Case(TINY, 0, (1, 1)), Bench(TINY)
+    Bench(TINY).check_start_without_program(Case(TINY, 0, (1, 1)))
 
-    async def run(ctx):
-        await bench.pulse(ctx, bench.dut.start)
-        await bench.expect_error(ctx, ErrorCode.NO_PROGRAM, loaded=0)
-        await bench.load(ctx, case.words)
-        await bench.batch(ctx, case, 0)
-        await bench.send(ctx, bench.dut.i_program, [*case.words[:-1], case.words[-1] ^ 1])
-        await bench.expect_error(ctx, ErrorCode.CHECKSUM, loaded=0)
-        await bench.pulse(ctx, bench.dut.start)
-        await ctx.tick().repeat(3)
-        assert ctx.get(bench.dut.error) == ErrorCode.NO_PROGRAM and not ctx.get(bench.dut.busy)
-        await bench.load(ctx, case.words)
-        await bench.batch(ctx, case, 1)
 
-    bench.run(run)
+def test_start_while_busy_is_ignored():
+    Bench(TINY).check_start_while_busy(Case(TINY, 2, (2, 2)))
 
 
 def test_bad_programs():
@@ -141,23 +150,6 @@ def test_bad_programs():
             await bench.send(ctx, bench.dut.i_program, [int(word) for word in program.to_words()])
             await bench.expect_error(ctx, code, loaded=0)
         await bench.load(ctx, [int(word) for word in Program(TINY, ()).to_words()])
-        await bench.batch(ctx, case, 1)
-
-    bench.run(run)
-
-
-def test_start_while_busy_is_ignored():
-    case, bench = Case(TINY, 2, (2, 2)), Bench(TINY)
-
-    async def run(ctx):
-        await bench.load(ctx, case.words)
-        await bench.pulse(ctx, bench.dut.start)
-        await bench.send(ctx, bench.dut.i, case.inputs[0][:1], ends=False)
-        ctx.set(bench.dut.start, 1)
-        await bench.send(ctx, bench.dut.i, case.inputs[0][1:])
-        ctx.set(bench.dut.start, 0)
-        while ctx.get(bench.dut.busy):
-            await ctx.tick()
         await bench.batch(ctx, case, 1)
 
     bench.run(run)
@@ -192,34 +184,10 @@ def test_programs_follow_one_another():
 
 
 def test_reset():
-    """Amid program, input and output, and in any cycle of the run; the next sequence is as good as any."""
+    """In the last step of a packet's three, too."""
     case = Case(TINY, 4, (2, 3), program=program_of([CELLS["gru, after, keeps"]], TINY))
-    bench, rng = Bench(TINY), np.random.default_rng(6)
-
-    async def run(ctx):
-        dut = bench.dut
-        for where in ("program", "input", "run", "run", "run", "output"):
-            if where == "program":
-                part = case.words[:rng.integers(1, len(case.words))]
-                await bench.send(ctx, dut.i_program, part, ends=False)
-            else:
-                await bench.load(ctx, case.words)
-                await bench.pulse(ctx, dut.start)
-                beats = case.inputs[1]
-                if where == "input":
-                    await bench.send(ctx, dut.i, beats[:len(beats) // 2], ends=False)
-                else:
-                    await bench.send(ctx, dut.i, beats)
-                    if where == "run":
-                        await ctx.tick().repeat(int(rng.integers(1, case.cycles[1] // 3)))
-                    else:
-                        await bench.output(ctx, int(rng.integers(1, len(case.outputs[1]) // 3)))
-            await bench.pulse(ctx, bench.reset)
-            assert [ctx.get(s) for s in (dut.busy, dut.loaded, dut.error, dut.o.valid)] == [0, 0, 0, 0]
-            await bench.load(ctx, case.words)
-            await bench.batch(ctx, case, 0)
-
-    bench.run(run)
+    places = ("program", "input", "run", "run", "run", "output")
+    Bench(TINY).check_resets(case, places, 6, case.cycles[1] // 3)
 
 
 def test_registers():

@@ -23,9 +23,9 @@ IDS = [f"k{config.block}" for config in CONFIGS]
 
 def _vectors(config, count, rng):
     """``count`` blocks of k numbers, some of extremes alone."""
-    low, high = -1 << config.vector_width - 1, (1 << config.vector_width - 1) - 1
-    return [[rng.choice(ends or [rng.randrange(low, high + 1)]) for _ in range(config.block)]
-            for ends in (rng.choice([[low, high], [], []]) for _ in range(count))]
+    low = -1 << config.vector_width - 1
+    return [[rng.choice(ends or [rng.randrange(low, -low)]) for _ in range(config.block)]
+            for ends in (rng.choice([[low, ~low], [], []]) for _ in range(count))]
 
 
 def _word(config, vector):
@@ -133,10 +133,8 @@ def _sequence(dut, config, writes, rng, *, steps, blocks, cut, p, hold):
     """Benches of one sequence, its packet lacking ``cut`` beats: of the source, and of the engine."""
     base = rng.randrange(config.spectrum_depth)
     vectors = _vectors(config, steps * blocks, rng)
-    whole = [vectors[n * blocks:(n + 1) * blocks] for n in range(steps)]
     short = cut > 0
-    if short:
-        whole = whole[:-1]
+    whole = [vectors[n * blocks:(n + 1) * blocks] for n in range(steps - short)]
     feed = source(dut.i, _beats(config, vectors, rng, cut), p=p, seed=rng.random(), gap=rng.choice([0, 30]))
     take = _steps(dut, config, writes.memory, base, blocks, whole, not short, rng, hold)
 
@@ -160,21 +158,21 @@ def _sequence(dut, config, writes, rng, *, steps, blocks, cut, p, hold):
     return feed, bench
 
 
+def _in_turn(benches):
+    async def bench(ctx):
+        for one in benches:
+            await one(ctx)
+
+    return bench
+
+
 def _run(dut, config, gaps, sequences, rng, p, hold):
     """Sequences one behind the other; how many rows came beside them."""
     rows = Rows(dut, config, gaps, rng)
     writes = Writes(dut, rows)
-    made = [_sequence(dut, config, writes, rng, **sequence, p=p, hold=hold) for sequence in sequences]
-
-    async def feed(ctx):
-        for feed, _ in made:
-            await feed(ctx)
-
-    async def bench(ctx):
-        for _, bench in made:
-            await bench(ctx)
-
-    simulate(dut, feed, bench, background=(rows.bench, writes.bench), timeout=20000)
+    feeds, benches = zip(*(_sequence(dut, config, writes, rng, **sequence, p=p, hold=hold)
+                           for sequence in sequences), strict=True)
+    simulate(dut, _in_turn(feeds), _in_turn(benches), background=(rows.bench, writes.bench), timeout=20000)
     return rows.count
 
 
@@ -219,40 +217,34 @@ def test_gaps_that_just_suffice():
     assert counts == [blocks, 0]
 
 
+@pytest.mark.parametrize("wait", [0, 1, 3])
 @pytest.mark.parametrize("config", CONFIGS[:3], ids=IDS[:3])
-def test_reset_within_a_sequence(config):
+def test_reset_within_a_sequence(config, wait):
     """Beats, blocks and rows that are under way are forgotten; the next sequence is as ever."""
-    for wait in (0, config.slots, 3 * config.slots):
-        rng, dut, reset = random.Random(wait), ForwardPath(config), Signal()
-        rows = Rows(dut, config, [0, 5 * config.slots], rng)
-        writes = Writes(dut, rows)
-        beats = _beats(config, _vectors(config, 2, rng), rng)[:config.slots + 1]
-        broken = source(dut.i, beats, seed=1)
-        feed, sequence = _sequence(dut, config, writes, rng, steps=2, blocks=1, cut=0, p=1.0, hold=(0,))
+    rng, dut, reset, begun = random.Random(wait), ForwardPath(config), Signal(), []
+    rows = Rows(dut, config, [0, 5 * config.slots], rng)
+    writes = Writes(dut, rows)
+    broken = source(dut.i, _beats(config, _vectors(config, 2, rng), rng)[:config.slots + 1], seed=1)
+    feed, sequence = _sequence(dut, config, writes, rng, steps=2, blocks=1, cut=0, p=1.0, hold=(0,))
 
-        begun = []
-
-        async def bench(ctx, dut=dut, reset=reset, rows=rows, broken=broken, sequence=sequence, wait=wait,
-                        begun=begun):
-            ctx.set(dut.input_blocks, 1)
-            ctx.set(dut.enable, 1)
-            await broken(ctx)
-            for _ in range(wait):
-                await ctx.tick()
-            ctx.set(reset, 1)
-            ctx.set(dut.enable, 0)
+    async def breaks(ctx):
+        ctx.set(dut.input_blocks, 1)
+        ctx.set(dut.enable, 1)
+        await broken(ctx)
+        for _ in range(wait * config.slots):
             await ctx.tick()
-            ctx.set(reset, 0)
-            rows.restart()
+        ctx.set(reset, 1)
+        ctx.set(dut.enable, 0)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        rows.restart()
+        await ctx.tick()
+        begun.append(True)
+
+    async def broke(ctx):
+        while not begun:
             await ctx.tick()
-            begun.append(True)
-            await sequence(ctx)
 
-        async def feed_later(ctx, feed=feed, begun=begun):
-            while not begun:
-                await ctx.tick()
-            await feed(ctx)
-
-        simulate(ResetInserter(reset)(dut), bench, feed_later, background=(rows.bench, writes.bench),
-                 timeout=3000)
-        assert writes.count == 2
+    simulate(ResetInserter(reset)(dut), _in_turn([breaks, sequence]), _in_turn([broke, feed]),
+             background=(rows.bench, writes.bench), timeout=3000)
+    assert writes.count == 2

@@ -142,6 +142,71 @@ class Bench:
         await self.pulse(ctx, self.dut.clear)
         assert (ctx.get(self.dut.error), ctx.get(self.dut.loaded)) == (0, loaded)
 
+    def check_start_without_program(self, case):
+        """Refused, before any program and after a bad one; a good one makes the error forgotten."""
+        dut = self.dut
+
+        async def run(ctx):
+            await self.pulse(ctx, dut.start)
+            await self.expect_error(ctx, ErrorCode.NO_PROGRAM, loaded=0)
+            await self.load(ctx, case.words)
+            await self.batch(ctx, case, 0)
+            await self.send(ctx, dut.i_program, [*case.words[:-1], case.words[-1] ^ 1])
+            await self.expect_error(ctx, ErrorCode.CHECKSUM, loaded=0)
+            await self.pulse(ctx, dut.start)
+            await ctx.tick().repeat(3)
+            assert ctx.get(dut.error) == ErrorCode.NO_PROGRAM and not ctx.get(dut.busy)
+            await self.load(ctx, case.words)
+            await self.batch(ctx, case, 1)
+
+        self.run(run)
+
+    def check_start_while_busy(self, case):
+        """Ignored."""
+        dut = self.dut
+
+        async def run(ctx):
+            await self.load(ctx, case.words)
+            await self.pulse(ctx, dut.start)
+            await self.send(ctx, dut.i, case.inputs[0][:1], ends=False)
+            ctx.set(dut.start, 1)
+            await self.send(ctx, dut.i, case.inputs[0][1:])
+            ctx.set(dut.start, 0)
+            while ctx.get(dut.busy):
+                await ctx.tick()
+            await self.batch(ctx, case, 1)
+
+        self.run(run)
+
+    def check_resets(self, case, places, seed, cycles):
+        """Amid program, input and output, and in any of the ``cycles`` of a run; the next batch is good."""
+        dut, rng = self.dut, np.random.default_rng(seed)
+
+        async def begin(ctx, place):
+            if place == "program":
+                part = case.words[:rng.integers(1, len(case.words))]
+                return await self.send(ctx, dut.i_program, part, ends=False)
+            await self.load(ctx, case.words)
+            self.forget()
+            await self.pulse(ctx, dut.start)
+            beats = case.inputs[1]
+            if place == "input":
+                return await self.send(ctx, dut.i, beats[:len(beats) // 2], ends=False)
+            await self.send(ctx, dut.i, beats)
+            if place == "run":
+                return await ctx.tick().repeat(int(rng.integers(1, cycles)))
+            await self.output(ctx, int(rng.integers(1, len(case.outputs[1]) - len(self._taken))))
+
+        async def run(ctx):
+            for place in places:
+                await begin(ctx, place)
+                await self.pulse(ctx, self.reset)
+                assert [ctx.get(s) for s in (dut.busy, dut.loaded, dut.error, dut.o.valid)] == [0, 0, 0, 0]
+                await self.load(ctx, case.words)
+                await self.batch(ctx, case, 0)
+
+        self.run(run)
+
 
 CASES = {
     "tiny conv": (TINY, (1, 0)), "tiny convs": (TINY, (3, 0)), "tiny conv dense": (TINY, (1, 1)),
@@ -251,40 +316,11 @@ def test_wrong_inputs(layers, p):
 
 
 def test_start_without_program():
-    """Refused, before any program and after a bad one; a good one makes the error forgotten."""
-    case, bench = Case(TINY, (0, 1), cycles=800), Bench(TINY)
-
-    async def run(ctx):
-        await bench.pulse(ctx, bench.dut.start)
-        await bench.expect_error(ctx, ErrorCode.NO_PROGRAM, loaded=0)
-        await bench.load(ctx, case.words)
-        await bench.batch(ctx, case, 0)
-        await bench.send(ctx, bench.dut.i_program, [*case.words[:-1], case.words[-1] ^ 1])
-        await bench.expect_error(ctx, ErrorCode.CHECKSUM, loaded=0)
-        await bench.pulse(ctx, bench.dut.start)
-        await ctx.tick().repeat(3)
-        assert ctx.get(bench.dut.error) == ErrorCode.NO_PROGRAM and not ctx.get(bench.dut.busy)
-        await bench.load(ctx, case.words)
-        await bench.batch(ctx, case, 1)
-
-    bench.run(run)
+    Bench(TINY).check_start_without_program(Case(TINY, (0, 1), cycles=800))
 
 
 def test_start_while_busy_is_ignored():
-    case, bench = Case(TINY, (1, 0), cycles=800), Bench(TINY)
-
-    async def run(ctx):
-        await bench.load(ctx, case.words)
-        await bench.pulse(ctx, bench.dut.start)
-        await bench.send(ctx, bench.dut.i, case.inputs[0][:1], ends=False)
-        ctx.set(bench.dut.start, 1)
-        await bench.send(ctx, bench.dut.i, case.inputs[0][1:])
-        ctx.set(bench.dut.start, 0)
-        while ctx.get(bench.dut.busy):
-            await ctx.tick()
-        await bench.batch(ctx, case, 1)
-
-    bench.run(run)
+    Bench(TINY).check_start_while_busy(Case(TINY, (1, 0), cycles=800))
 
 
 def test_empty_program():
@@ -339,34 +375,9 @@ def test_unused_bits_are_ignored():
     (dataclasses.replace(TINY, skip_zeros=False), (1, 1), 500),
     (dataclasses.replace(TINY, **BASELINE), (1, 0), 700)])
 def test_reset(config, layers, cycles):
-    """Amid program, input and output, and in any cycle of the run; the next batch is as good as any."""
-    case, bench = Case(config, layers, seed=5, cycles=cycles), Bench(config)
-    rng = np.random.default_rng(6)
-
-    async def run(ctx):
-        dut = bench.dut
-        for where in ("program", "input", "run", "run", "output"):
-            if where == "program":
-                part = case.words[:rng.integers(1, len(case.words))]
-                await bench.send(ctx, dut.i_program, part, ends=False)
-            else:
-                await bench.load(ctx, case.words)
-                await bench.pulse(ctx, dut.start)
-                beats = case.inputs[1]
-                if where == "input":
-                    await bench.send(ctx, dut.i, beats[:len(beats) // 2], ends=False)
-                else:
-                    await bench.send(ctx, dut.i, beats)
-                    if where == "run":
-                        await ctx.tick().repeat(int(rng.integers(1, case.cycles[1][1])))
-                    else:
-                        await bench.output(ctx, int(rng.integers(1, len(case.outputs[1]))))
-            await bench.pulse(ctx, bench.reset)
-            assert [ctx.get(s) for s in (dut.busy, dut.loaded, dut.error, dut.o.valid)] == [0, 0, 0, 0]
-            await bench.load(ctx, case.words)
-            await bench.batch(ctx, case, 0)
-
-    bench.run(run)
+    case = Case(config, layers, seed=5, cycles=cycles)
+    places = ("program", "input", "run", "run", "output")
+    Bench(config).check_resets(case, places, 6, case.cycles[1][1])
 
 
 def test_predicted_latencies_are_the_hardwares():

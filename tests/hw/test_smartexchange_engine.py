@@ -130,30 +130,9 @@ def test_reset(seed, name):
 
 
 def check_resets(config, kinds, seed, cycles=500):
-    case, bench = Case(config, kinds, seed, cycles=cycles), bench_of(config)
-    rng = np.random.default_rng(seed)
-
-    async def run(ctx):
-        dut = bench.dut
-        for where in ("program", "input", "run", "run", "run"):
-            if where == "program":
-                part = case.words[:rng.integers(1, len(case.words))]
-                await bench.send(ctx, dut.i_program, part, ends=False)
-            else:
-                await bench.load(ctx, case.words)
-                await bench.pulse(ctx, dut.start)
-                beats = case.inputs[1]
-                if where == "input":
-                    await bench.send(ctx, dut.i, beats[:len(beats) // 2], ends=False)
-                else:
-                    await bench.send(ctx, dut.i, beats)
-                    await ctx.tick().repeat(int(rng.integers(1, case.cycles[1][1])))
-            await bench.pulse(ctx, bench.reset)
-            assert [ctx.get(s) for s in (dut.busy, dut.loaded, dut.error, dut.o.valid)] == [0, 0, 0, 0]
-            await bench.load(ctx, case.words)
-            await bench.batch(ctx, case, 0)
-
-    bench.run(run)
+    case = Case(config, kinds, seed, cycles=cycles)
+    places = ("program", "input", "run", "run", "run")
+    bench_of(config).check_resets(case, places, seed, case.cycles[1][1])
 
 
 def test_malformed_programs():
