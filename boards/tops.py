@@ -82,10 +82,11 @@ class BoardCore(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        link = m.submodules.link = UartLink(LinkConfig(
-            width=self._config.drain_width, timeout=self._timeout, fingerprint=self._config.fingerprint),
-            self._divisor)
         engine = m.submodules.engine = self._make_engine()
+        width, result_bytes = (len(port.p.data) // 8 for port in (engine.i, engine.o))
+        link = m.submodules.link = UartLink(LinkConfig(
+            width=width, result_bytes=result_bytes, timeout=self._timeout,
+            fingerprint=self._config.fingerprint), self._divisor)
         wiring.connect(m, link.program, engine.i_program)
         wiring.connect(m, link.input, engine.i)
         wiring.connect(m, engine.o, link.output)
@@ -122,7 +123,7 @@ class BoardTop(wiring.Component):
     baud : int
         Bits a second of the serial line.
     engine : function of config, optional
-        Makes the engine, an ArrayEngine; a TernaryEngine without it.
+        Makes the engine, of the ports of `TernaryEngine`, which it is without it.
 
     Raises ValueError for an unknown board, a clock that the PLL cannot make, or a baud rate that the clock
     does not divide into to within 2 %.

@@ -1,23 +1,33 @@
 """What engines of column arrays have in common, for the flow; `engines` says what each name must be."""
 
-import gc
-import json
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from shiftwork.golden.circulant.files import is_recurrent
 from shiftwork.golden.common.activations import input_range
-from shiftwork.golden.common.program import ArrayProgram
+from shiftwork.golden.common.network import Network, calibrate
+from shiftwork.golden.common.network_file import read_file
 
-from .artifacts import dumps
 from .engines import Results
 from .errors import FlowError
+from .inputs import as_images
+from .program_engine import PROGRAM_FILES, ProgramEngine
+from .program_engine import registers as _registers
 
-__all__ = ["ArrayEngine", "PROGRAM_FILES", "describe", "registers", "input_range"]
+__all__ = ["ArrayEngine", "NETWORK", "PROGRAM_FILES", "calibrated", "describe", "read", "registers"]
 
-PROGRAM_FILES = ("program.bin", "program.json")
-_METADATA = ("images", "input_shape", "output_shape", "layers")
+NETWORK = Network
+
+
+def read(path):
+    """The Network in the file ``path``; raises FlowError for a recurrent one."""
+    file = read_file(path)
+    if is_recurrent(file):
+        raise FlowError(
+            f"Network {path} must be without LSTM and GRU, which --engine circulant runs, not with"
+        )
+    return Network(**file)
 
 
 def registers(program, depths):
@@ -25,81 +35,29 @@ def registers(program, depths):
 
     ``depths`` say what DEPTH_ROWS, DEPTH_WEIGHTS, DEPTH_TABLE and DEPTH_VECTOR are.
     """
-    rows, weights, table, vector = depths
-    return (
-        (0x00, "ID", "read", f"0x{program.MAGIC:08x}"),
-        (0x04, "VERSION", "read", "bits 7:0 program version, 31:8 fingerprint of the parameters"),
-        (0x08, "LANES", "read", "bits 15:0 lanes, 23:16 grid_rows, 31:24 grid_columns"),
-        (
-            0x0C,
-            "WIDTHS",
-            "read",
-            "bits 7:0 drain_width, 15:8 scatter_width, 23:16 acc_width, 31:24 scale_width",
-        ),
-        (0x10, "CONTROL", "write", "bit 0 start, bit 1 clear error"),
-        (0x14, "STATUS", "read", "bit 0 busy, 1 loaded, 7:4 error, 15:8 layer"),
-        (0x18, "LOAD_CYCLES", "read", "cycles of the last batch's input"),
-        (0x1C, "RUN_CYCLES", "read", "cycles of the last batch's layers"),
-        (0x20, "BATCHES", "read", "batches since reset"),
-        (0x24, "DEPTH_ROWS", "read", rows),
-        (0x28, "DEPTH_WEIGHTS", "read", weights),
-        (0x2C, "DEPTH_TABLE", "read", table),
-        (0x30, "DEPTH_VECTOR", "read", vector),
-        (0x34, "ARRAYS", "read", "column arrays"),
+    return _registers(
+        program,
+        lanes="bits 15:0 lanes, 23:16 grid_rows, 31:24 grid_columns",
+        widths="bits 7:0 drain_width, 15:8 scatter_width, 23:16 acc_width, 31:24 scale_width",
+        depths=depths,
+        arrays="column arrays",
     )
 
 
-@dataclass(frozen=True)
-class ArrayEngine:
-    """An engine's parts, and from them what the flow does with its programs.
-
-    ``buses(config, engine=None)`` makes the component with the engine's ports.
+def calibrated(network, x):
+    """``network`` with its activations' ranges measured on the images ``x`` that people bring; None: as it
+    is.
     """
+    return network if x is None else calibrate(network, as_images(x, network.input_shape).astype(np.float32))
 
-    top: str                         #: name of its Verilog module
-    program: type[ArrayProgram]
-    machine: type                    #: the interpreter
-    predict: Callable                #: (machine) -> Timing of its last batch
-    buses: Callable
 
-    def ports(self, config):
-        """Ports of the module, clock and reset first."""
-        from amaranth.hdl import UnusedElaboratable
+@dataclass(frozen=True)
+class ArrayEngine(ProgramEngine):
+    """An engine's parts, and from them what the flow does with its programs; ``program``: an ArrayProgram."""
 
-        with warnings.catch_warnings():
-            # Asked for its ports only, and nothing stands behind them; collected here, while its complaint is
-            # not heard.
-            warnings.simplefilter("ignore", UnusedElaboratable)
-            members = self.buses(config, engine=object()).metadata.as_json()["interface"]["members"]
-            gc.collect()
-        return [{"name": name, "direction": "input", "width": 1} for name in ("clk", "rst")] + list(
-            _leaves(members)
-        )
-
-    @staticmethod
-    def save(program):
-        """The words, little endian, and what `load` needs beside them."""
-        return {
-            "program.bin": program.to_words().astype("<u4").tobytes(),
-            "program.json": dumps(program.metadata).encode(),
-        }
-
-    def load(self, files, config):
-        """The program of these files for an engine of ``config``.
-
-        Raises FlowError where they are no program's, ProgramError where it is not one of that engine.
-        """
-        data = files["program.bin"]
-        if len(data) % 4:
-            raise FlowError(f"program.bin must have words of 4 bytes, not {len(data)} bytes")
-        try:
-            metadata = json.loads(files["program.json"])
-            missing = [name for name in _METADATA if name not in metadata]
-        except (ValueError, TypeError):
-            missing = _METADATA
-        if missing:
-            raise FlowError(f"program.json must be a program's metadata, not without {', '.join(missing)}")
-        return self.program.from_words(np.frombuffer(data, "<u4"), config, metadata)
+    keys: tuple[str, ...] = ("images", "input_shape", "output_shape", "layers")
+    machine: type = field(kw_only=True)      #: the interpreter
+    predict: Callable = field(kw_only=True)  #: (machine) -> Timing of its last batch
 
     @staticmethod
     def random_input(program, count, rng):
@@ -113,6 +71,43 @@ class ArrayEngine:
         low, high = input_range(program.metadata["input_signed"], program.metadata["input_bits"])
         scaled = np.asarray(x, np.float64) / program.metadata["input_scale"]
         return np.clip(np.rint(scaled), low, high).astype(np.int64)
+
+    def inputs(self, program, x):
+        """Inputs that people bring as the engine reads them: floats are quantized, integers stay.
+
+        Raises FlowError for another shape, and for integers out of range.
+        """
+        x = as_images(np.asarray(x), program.metadata["input_shape"])
+        if x.dtype.kind == "f":
+            return self.quantize(program, x)
+        low, high = input_range(program.metadata["input_signed"], program.metadata["input_bits"])
+        if x.min() < low or x.max() > high:
+            raise FlowError(f"Input of integers must be within {low} .. {high}, not {x.min()} .. {x.max()}")
+        return x.astype(np.int64)
+
+    @staticmethod
+    def classes(program, values, integer):
+        """Of each output the place of its greatest value."""
+        return values.argmax(axis=1)
+
+    @staticmethod
+    def figures(program, layers):
+        """(rows of exact numbers, a sentence) for the report, of `layer_cycles`' rows ``layers``."""
+        images, lanes = program.metadata["images"], program.config.all_lanes
+        size = 4 * len(program.to_words())
+        bound, run = sum(row["bound"] for row in layers), sum(row["cycles"] for row in layers)
+        return [
+            ["lanes", lanes, ""],
+            ["images of a batch", images, ""],
+            ["program", size, "bytes"],
+            ["cycles of the layers, first batch", run, "cycles"],
+            ["sum of max(work, drain) over layers", bound, "cycles"],
+            ["ratio of the two", run / bound, ""],
+            ["cycles of the layers, for an image", run / images, "cycles"],
+        ], (
+            f"{lanes} lanes, {images} image{'s' if images > 1 else ''} at a time, weights "
+            f"and layers in a program of {size:,} bytes that is loaded at run time."
+        )
 
     def golden(self, program, x, progress=lambda done, all_: None):
         """Results of the golden model, the interpreter of the program's words."""
@@ -183,14 +178,6 @@ def describe(program, memory):
         "layers": layers,
         "memory": memory,
     }
-
-
-def _leaves(members):
-    for member in members.values():
-        if member["type"] == "port":
-            yield {"name": member["name"], "direction": f"{member['dir']}put", "width": member["width"]}
-        else:
-            yield from _leaves(member["members"])
 
 
 def _batches(program, x):

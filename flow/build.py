@@ -11,11 +11,9 @@ import numpy as np
 
 from . import artifacts
 from .engines import engine
-from .errors import FlowError
 from .handout import instantiation
-from .inputs import as_images
 
-__all__ = ["generate", "build", "compressed", "loaded", "quantized", "cache", "versions"]
+__all__ = ["generate", "build", "loaded", "cache", "versions"]
 
 VECTORS = ("vectors/input.npy", "vectors/expected.npy")
 
@@ -65,7 +63,11 @@ def _fill(folder, module, config, integer, x, progress):
             dict(zip(("address", "name", "access", "meaning"), row, strict=True)) for row in module.REGISTERS
         ],
         "network": module.describe(integer, program),
-        "cycles": {"load": results.load_cycles.tolist(), "run": results.run_cycles.tolist()},
+        "cycles": {
+            name: cycles.tolist()
+            for name, cycles in (("load", results.load_cycles), ("run", results.run_cycles))
+            if cycles is not None
+        },
     }
 
 
@@ -88,30 +90,21 @@ def generate(name, config, out, progress=lambda text: None):
         _fill(folder, module, config, integer, x, progress)
 
 
-def compressed(module, network, calibration=None):
-    """The integers of the float ``network``, its activations' ranges measured on ``calibration`` where that
-    is given.
-    """
-    if calibration is not None:
-        calibration = as_images(calibration, network.input_shape).astype(np.float32)
-    return module.compress(network, calibration)
-
-
 def build(network, name, config, out, calibration=None, progress=lambda text: None, vectors=8):
     """A build folder at ``out`` with ``network`` as program of the engine ``name``.
 
-    Its vectors are the first ``vectors`` images of ``calibration``, or random ones. ``network`` may be
+    Its vectors are the first ``vectors`` of ``calibration``, or random ones. ``network`` may be
     integers already.
     """
     module = engine(name)
     with artifacts.create(out, _manifest(name, module, config)) as folder:
         progress("Compressing")
-        integer = compressed(module, network, calibration) if hasattr(network, "nodes") else network
+        integer = module.compress(network, calibration) if isinstance(network, module.NETWORK) else network
         program = module.encode(integer, config)
         if calibration is None:
             x = module.random_input(program, vectors, np.random.default_rng(0))
         else:
-            x = quantized(module, program, calibration[:vectors])
+            x = module.inputs(program, calibration[:vectors])
         _fill(folder, module, config, integer, x, progress)
 
 
@@ -122,15 +115,3 @@ def loaded(path):
     config = type(module.PRESETS[module.DEFAULT])(**folder.manifest["config"])
     files = {name: folder.file(f"program/{name}").read_bytes() for name in module.PROGRAM_FILES}
     return folder, module, module.load(files, config)
-
-
-def quantized(module, program, x):
-    """Inputs as the engine reads them: floats divided by the input's scale and rounded, integers as they are.
-    """
-    x = as_images(np.asarray(x), program.metadata["input_shape"])
-    if x.dtype.kind == "f":
-        return module.quantize(program, x)
-    low, high = module.input_range(program.metadata["input_signed"], program.metadata["input_bits"])
-    if x.min() < low or x.max() > high:
-        raise FlowError(f"Input of integers must be within {low} .. {high}, not {x.min()} .. {x.max()}")
-    return x.astype(np.int64)

@@ -42,38 +42,46 @@ def _configured(name, preset, settings):
     help="Trains, compresses, encodes, verifies, places and routes a network, and writes a report.\n\n"
     "It is the same road for each engine: a float network is trained and then retrained with weights as the "
     "engine has them, its Verilog runs 500 held-out images with the golden model beside it, and each board "
-    "that the engine fits gets a bitstream.\n\n"
+    "that the engine fits gets a bitstream. digits-rnn reads the images as sequences of rows.\n\n"
     + examples(
         "shiftwork demo",
         "shiftwork demo digits --engine smartexchange",
+        "shiftwork demo digits-rnn",
         "shiftwork demo digits --quick",
         "shiftwork demo -o /tmp/digits",
     )
 )
 def demo(
-    name: Annotated[str, typer.Argument(help="The demo: digits.", metavar="NAME")] = "digits",
+    name: Annotated[
+        str, typer.Argument(help="The demo: digits or digits-rnn.", metavar="NAME")
+    ] = "digits",
     engine_name: Annotated[
-        str, typer.Option("--engine", help=f"The engine: {', '.join(ENGINES)}.", metavar="E")
-    ] = DEFAULT_ENGINE,
+        str,
+        typer.Option(
+            "--engine",
+            help="The engine: of digits ternary or smartexchange, of digits-rnn circulant.",
+            metavar="E",
+        ),
+    ] = None,
     output: Annotated[
         Path,
         typer.Option(
             "-o",
             "--output",
-            help="Where to write; without it build/NAME, or build/NAME-E of another engine than "
-            f"{DEFAULT_ENGINE}.",
+            help="Where to write; without it build/NAME, or build/NAME-E of another engine than the first.",
             metavar="DIR",
         ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="One seed, no synthesis and no bitstreams.")] = False,
 ):
-    from .demo import DEMOS
+    from .demo import DEMOS, run
     from .errors import choose
 
-    run = choose("Demo", name, DEMOS)
-    choose("Engine", engine_name, ENGINES)
-    folder = name if engine_name == DEFAULT_ENGINE else f"{name}-{engine_name}"
-    raise typer.Exit(run(output or Path("build") / folder, engine_name, quick))
+    first, *_ = choose("Demo", name, DEMOS).engines
+    engine_name = engine_name or first
+    choose(f"Engine of the demo {name}", engine_name, DEMOS[name].engines)
+    folder = name if engine_name == first else f"{name}-{engine_name}"
+    raise typer.Exit(run(name, output or Path("build") / folder, engine_name, quick))
 
 
 @app.command(
@@ -100,10 +108,12 @@ def generate(
 @app.command(
     help="Compresses a network, encodes it as a program, and generates the engine that runs it.\n\n"
     "NETWORK.npz is a network as docs/network-format.md describes. Weights that are not ternary yet are "
-    "made so by the TWN rule, without retraining. Networks without ranges of their activations need "
-    "--calibrate.\n\n"
+    "made so by the TWN rule, dense matrices of a recurrent network become the nearest block-circulant ones, "
+    "without retraining. Networks without ranges of their activations need --calibrate, recurrent ones "
+    "always.\n\n"
     + examples(
         "shiftwork build net.npz --engine ternary --calibrate images.npy -o build/net",
+        "shiftwork build rnn.npz --engine circulant --calibrate sequences.npy -o build/rnn",
         "shiftwork build net.npz --preset ulx3s-85f --set weight_depth=4096 -o build/net",
     )
 )
@@ -131,8 +141,9 @@ def build(
 
 @app.command(
     help="Runs the folder's Verilog, compiled to machine code, on your inputs.\n\n"
-    "X.npy holds any number of inputs, (n, channels, rows, columns) or (n, values); floats are quantized "
-    "with the network's input scale, integers go in as they are. Y.npy gets the integers that the hardware "
+    "X.npy holds any number of inputs, (n, channels, rows, columns) or (n, values), or sequences, (n, "
+    "steps, values), whose outputs are (n, steps, outputs); floats are quantized with "
+    "the network's input scale, integers go in as they are. Y.npy gets the integers that the hardware "
     "answered.\n\n"
     + examples(
         "shiftwork run build/net --input images.npy -o logits.npy",
@@ -234,6 +245,73 @@ def bench(
     from .bench import measure
 
     raise typer.Exit(measure(name, json, only))
+
+
+@app.command(
+    help="Explores engines for a recurrent network on a board's device: cell and block size, then rows and "
+    "bits.\n\n"
+    "Phase I takes the cells and block sizes whose weights fit the memory and whose measured loss is within "
+    "--max-loss; phase II tries engines of each with every number of rows, and prints those that no other "
+    "one beats. DIR gets all of them as explore.json, and pareto.svg.\n\n"
+    + examples(
+        "shiftwork explore circulant --target ulx3s-85f --network google-lstm",
+        "shiftwork explore circulant --target ulx3s-85f --network net.npz --losses losses.json --max-loss 1",
+        "shiftwork explore circulant --target ulx3s-85f --network google-lstm --cluster tcp://10.0.0.1:8786",
+    )
+)
+def explore(
+    name: Annotated[str, typer.Argument(help="The engine: circulant.", metavar="ENGINE", show_default=False)],
+    target: Annotated[
+        str, typer.Option(help="ulx3s-85f or icebreaker.", metavar="NAME", show_default=False)
+    ],
+    network: Annotated[
+        str,
+        typer.Option(
+            help="google-lstm, google-gru, or a file as docs/network-format.md describes.",
+            metavar="NETWORK",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Where to write.", metavar="DIR")
+    ] = Path("build/explore"),
+    losses: Annotated[
+        str,
+        typer.Option(
+            help='Losses in points, {"gru": {"8": 0.5, "16": 1.2}, "bits": {"12": 0, "10": 0.3}}; or rows or '
+            "spoken: a recipe, whose network is trained for it.",
+            metavar="F.json",
+        ),
+    ] = None,
+    most_loss: Annotated[
+        float, typer.Option("--max-loss", help="The greatest loss, in points.", metavar="X")
+    ] = None,
+    memory: Annotated[
+        int,
+        typer.Option(
+            help="Kibibits for weights; without it those of all block RAMs.", metavar="N", min=1
+        ),
+    ] = None,
+    block: Annotated[
+        list[int], typer.Option(help="A block size to try; may be given again.", metavar="K")
+    ] = None,
+    error: Annotated[
+        float, typer.Option("--activation-error", help="The greatest error of sigmoid and tanh.", metavar="X")
+    ] = 0.01,
+    cluster: Annotated[
+        str,
+        typer.Option(
+            help="Address of a Dask scheduler that shall do the work; without it all cores do.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
+):
+    from .errors import choose
+    from .explore import explore
+
+    choose("Engine to explore", name, ["circulant"])
+    explore(target, network, output, losses=losses, most_loss=most_loss, memory_kibit=memory, blocks=block,
+            error=error, cluster=cluster)
 
 
 def main(arguments=None):

@@ -1,9 +1,10 @@
-"""`shiftwork demo`: the whole road, from images to bitstreams, on two processes."""
+"""`shiftwork demo`: the whole road, from data to bitstreams, on two processes."""
 
 import json
 import sys
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from . import artifacts
 from . import build as folders
 from .engines import engine
-from .errors import FlowError
+from .errors import FlowError, choose
 from .gather import RESULTS, engine_results
 from .progress import Stages
 from .report import render
@@ -20,9 +21,58 @@ from .summary import summary
 from .synthesis import BOARDS
 from .workers import Workers, bitstream, train
 
-__all__ = ["DEMOS", "digits"]
+__all__ = ["DEMOS", "Task", "run"]
 
 SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a demo is about; the first of ``engines`` is the one taken without --engine."""
+
+    title: str       #: in front of "on a ... engine"
+    network: str     #: subject of the report's first sentence
+    inputs: str      #: what goes in, in the plural
+    outputs: str     #: what comes out
+    engines: tuple[str, ...]
+    data: Callable   #: a `datasets.Dataset`; its inputs as the engine takes them
+    pixels: Callable     #: of an input the picture, 0 .. 1, (rows, columns)
+
+
+def _images():
+    from .datasets import digits
+
+    return digits()
+
+
+def _rows():
+    from .recipes_circulant import rows_of_digits
+
+    data = _images()
+    split = rows_of_digits(data)
+    return replace(data, train_x=split.train.x, test_x=split.test.x)
+
+
+DEMOS = {
+    "digits": Task(
+        title="Handwritten digits",
+        network="A small convolutional network",
+        inputs="images",
+        outputs="logits",
+        engines=("ternary", "smartexchange"),
+        data=_images,
+        pixels=lambda x: x[0],
+    ),
+    "digits-rnn": Task(
+        title="Handwritten digits, row by row,",
+        network="A GRU of 32, which reads a digit as eight steps of eight pixels",
+        inputs="sequences",
+        outputs="outputs",
+        engines=("circulant",),
+        data=_rows,
+        pixels=lambda x: (x + 1) / 2,
+    ),
+}
 
 
 def _part(stage, step, steps):
@@ -30,14 +80,12 @@ def _part(stage, step, steps):
     return lambda done, total: stage.update(step + done / total, steps)
 
 
-class _Digits:
-    """What the demo knows while it goes on; each method is one of its steps."""
+class _Demo:
+    """What a demo knows while it goes on; each method is one of its steps."""
 
-    def __init__(self, stages, workers, output, name, seeds, synthesize):
-        from .datasets import digits as data
-
+    def __init__(self, task, stages, workers, output, name, seeds, synthesize):
         self.stages, self.workers, self.output, self.seeds = stages, workers, output, seeds
-        self.name, self.module, self.data = name, engine(name), data()
+        self.task, self.name, self.module, self.data = task, name, engine(name), task.data()
         presets = self.module.PRESETS
         self.presets = {board: presets[board] for board in BOARDS if board in presets}
         self.trained, self.synth, self.results, self.said = {}, {}, {}, []
@@ -64,11 +112,11 @@ class _Digits:
             if job.done():
                 job.result()
 
-    def programs(self, name):
-        """(seed, program) of all networks on the board's engine."""
+    def programs(self, name, seeds=None):
+        """(seed, program) of all networks, or of those of ``seeds``, on the board's engine."""
         return [
-            (seed, self.module.encode(trained.integer, self.presets[name]))
-            for seed, trained in self.trained.items()
+            (seed, self.module.encode(self.trained[seed].integer, self.presets[name]))
+            for seed in seeds or self.seeds
         ]
 
     def build(self):
@@ -80,7 +128,7 @@ class _Digits:
                 stage.update(n + 1, len(self.presets))
 
     def simulate(self, name):
-        """All held-out images through the compiled RTL, with every network, each bit and cycle compared."""
+        """All held-out inputs through the compiled RTL, with every network, each bit and cycle compared."""
         rtl = self.output / name / "rtl" / f"{self.module.TOP}.v"
         with self.stages.stage(f"Simulation, {BOARDS[name]}") as stage:
             for n, (seed, program) in enumerate(self.programs(name)):
@@ -105,10 +153,7 @@ class _Digits:
         """Held-out accuracies of each seed; the hardware's is that of the first board (all boards answer
         alike).
         """
-        labels, first = self.data.test_y, next(iter(self.presets))
-        hardware = [
-            float(np.mean(self.results[first, seed].values.argmax(axis=1) == labels)) for seed in self.seeds
-        ]
+        hardware = [float(np.mean(self.said_of(seed) == self.data.test_y)) for seed in self.seeds]
         return {
             "seeds": list(self.seeds),
             "float": [self.trained[s].accuracy for s in self.seeds],
@@ -116,14 +161,20 @@ class _Digits:
             "hardware": hardware,
         }
 
+    def said_of(self, seed):
+        """Classes that the first board's hardware names of the held-out inputs."""
+        first, program = self.programs(next(iter(self.presets)), [seed])[0]
+        values = self.results[next(iter(self.presets)), first].values
+        return self.module.classes(program, values, self.trained[first].integer)
+
     def images(self, count=60):
         """Test digits with what the hardware said of them, wrong ones first."""
-        said = self.results[next(iter(self.presets)), self.seeds[0]].values.argmax(axis=1)
+        said = self.said_of(self.seeds[0])
         wrong = np.flatnonzero(said != self.data.test_y)
         order = [*wrong, *np.setdiff1d(np.arange(len(said)), wrong)][: max(count, len(wrong))]
         return [
             {
-                "pixels": self.data.test_x[n, 0].round(4).tolist(),
+                "pixels": self.task.pixels(self.data.test_x[n]).round(4).tolist(),
                 "label": int(self.data.test_y[n]),
                 "said": int(said[n]),
             }
@@ -132,7 +183,7 @@ class _Digits:
 
     def gathered(self):
         """The report's results."""
-        engines, compared = [], 0
+        task, engines, compared = self.task, [], 0
         for name in self.presets:
             seed, program = self.programs(name)[0]
             x, found = (
@@ -142,8 +193,8 @@ class _Digits:
             values = sum(one.values.size for one in found)
             compared += values
             numbers = [
-                ["images simulated, of all seeds", len(x) * len(found), ""],
-                ["logits compared, bit by bit", values, ""],
+                [f"{task.inputs} simulated, of all seeds", len(x) * len(found), ""],
+                [f"{task.outputs} compared, bit by bit", values, ""],
                 ["batches whose cycles were as predicted", sum(len(one.run_cycles) for one in found), ""],
                 [
                     "most cycles of a batch's input",
@@ -163,16 +214,16 @@ class _Digits:
         mean = {kind: 100 * float(np.mean(accuracy[kind])) for kind in ("float", "hardware")}
         rate = float(np.mean([trained.rate for trained in self.trained.values()]))
         return {
-            "title": f"Handwritten digits on a {words.name} engine",
+            "title": f"{task.title} on a {words.name} engine",
             "words": asdict(words),
-            "lead": f"A small convolutional network, trained on {len(self.data.train_x):,} images, its "
+            "lead": f"{task.network}, trained on {len(self.data.train_x):,} {task.inputs}, its "
             f"weights made {words.weights}, encoded as a program and run by generated hardware on the "
-            f"{len(self.data.test_x):,} images that were held out.",
+            f"{len(self.data.test_x):,} {task.inputs} that were held out.",
             "figures": [
                 ["accuracy of the hardware, mean", f"{mean['hardware']:.2f} %"],
                 ["of the float network", f"{mean['float']:.2f} %"],
                 ["fewer bits for its weights", f"{rate:.1f} x"],
-                ["logits compared", f"{compared:,}"],
+                [f"{task.outputs} compared", f"{compared:,}"],
                 ["differences found", str(len(self.said))],
                 [
                     "fewer cycles than dense",
@@ -193,14 +244,17 @@ class _Digits:
         }
 
 
-def digits(output, name, quick=False):
-    """The demo on the engine ``name``; the exit code: 1 where hardware and golden model differ."""
+def run(demo, output, name, quick=False):
+    """The demo of this name on the engine ``name``; the exit code: 1 where hardware and golden model differ.
+    """
+    task = DEMOS[demo]
+    choose(f"Engine of the demo {demo}", name, task.engines)
     started, output = time.monotonic(), Path(output)
     seeds = SEEDS[:1] if quick else SEEDS
     if output.exists() and not (output / RESULTS).is_file() and (output.is_file() or any(output.iterdir())):
         raise FlowError(f"Output {output} must be a new folder or one of a demo before, not something else")
     with artifacts.replaced(output) as beside, Stages() as stages, Workers(stages, 2) as workers:
-        demo = _Digits(stages, workers, beside, name, seeds, not quick)
+        demo = _Demo(task, stages, workers, beside, name, seeds, not quick)
         demo.wait_training()
         demo.build()
         for board in demo.presets:
@@ -216,5 +270,3 @@ def digits(output, name, quick=False):
         print(f"difference: {line}", file=sys.stderr)
     return 1 if demo.said else 0
 
-
-DEMOS = {"digits": digits}

@@ -21,18 +21,8 @@ def engine_results(name, module, program, x, found=None, synth=None):
     """One engine's part of the report, for one batch ``x``; ``found``: what was compared; ``synth``: its
     results.
     """
-    config, layers = program.config, module.layer_cycles(program, x[: program.metadata["images"]])
-    bound, run = sum(row["bound"] for row in layers), sum(row["cycles"] for row in layers)
-    images = program.metadata["images"]
-    numbers = [
-        ["lanes", config.all_lanes, ""],
-        ["images of a batch", images, ""],
-        ["program", 4 * len(program.to_words()), "bytes"],
-        ["cycles of the layers, first batch", run, "cycles"],
-        ["sum of max(work, drain) over layers", bound, "cycles"],
-        ["ratio of the two", run / bound, ""],
-        ["cycles of the layers, for an image", run / images, "cycles"],
-    ]
+    layers = module.layer_cycles(program, x[: program.metadata["images"]])
+    numbers, sentence = module.figures(program, layers)
     if found:
         numbers += [[k, v, u] for k, v, u in found]
     result = {
@@ -40,8 +30,7 @@ def engine_results(name, module, program, x, found=None, synth=None):
         "layers": layers,
         "memory": module.memory_use(program),
         "numbers": numbers,
-        "summary": f"{config.all_lanes} lanes, {images} image{'s' if images > 1 else ''} at a time, weights "
-        f"and layers in a program of {4 * len(program.to_words()):,} bytes that is loaded at run time.",
+        "summary": sentence,
     }
     if synth:
         result |= {

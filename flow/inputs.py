@@ -9,7 +9,7 @@ import numpy as np
 
 from .errors import FlowError
 
-__all__ = ["read_array", "write_array", "as_images"]
+__all__ = ["read_array", "write_array", "as_images", "as_sequences"]
 
 
 def read_array(path):
@@ -51,6 +51,18 @@ def as_images(x, shape):
             return x.reshape(len(x), *shape)
     wanted = " or ".join("(n" + "".join(f", {v}" for v in spelled) + ")" for spelled in spellings)
     raise FlowError(f"Input must have shape {wanted} with n >= 1, not {x.shape}")
+
+
+def as_sequences(x, entries):
+    """``x`` as an array (n, steps, entries); one sequence may come without n.
+
+    Raises FlowError for another shape or for no sequence or step at all.
+    """
+    if x.ndim == 2:
+        x = x[None]
+    if x.ndim != 3 or x.shape[2] != entries or not x.size:
+        raise FlowError(f"Input must have shape (n, steps, {entries}) with n and steps >= 1, not {x.shape}")
+    return x
 
 
 def write_array(path, array):

@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 
-__all__ = ["accuracy", "zero_shares", "cycles", "resources", "memory", "picture", "figure", "FAINT", "OURS"]
+__all__ = ["accuracy", "zero_shares", "cycles", "resources", "memory", "picture", "figure", "BAD", "FAINT",
+           "IDEAL", "INK", "OURS"]
 
 INK = "#010203"  # replaced by currentColor, so that one picture suits light and dark pages
 FAINT = "#8a8f98"
@@ -92,7 +93,7 @@ def accuracy(networks):
     return finish()
 
 
-def zero_shares(layers, what="weights"):
+def zero_shares(layers, what="weights", are="zero"):
     """Share of zeros of each layer: rows with "name", "zero_share" and ``what``, the number of all."""
     axes, finish = figure(0.8 + 0.38 * len(layers), "zeros")
     shares = [100 * layer["zero_share"] for layer in layers]
@@ -113,12 +114,12 @@ def zero_shares(layers, what="weights"):
         )
     _rows(axes, [layer["name"] for layer in layers])
     axes.set_xlim(0, 100)
-    axes.set_xlabel(f"{what} that are zero, percent")
+    axes.set_xlabel(f"{what} that are {are}, percent")
     return finish()
 
 
-def cycles(layers, salt=""):
-    """Cycles of each layer of a batch: rows with "name", "dense", "cycles" and "ideal"."""
+def cycles(layers, salt="", unit="batch"):
+    """Cycles of each layer of a ``unit``: rows with "name", "dense", "cycles" and "ideal"."""
     kinds = (
         ("dense", "dense engine, same lanes", DENSE),
         ("cycles", "this engine", OURS),
@@ -141,7 +142,7 @@ def cycles(layers, salt=""):
             )
     _rows(axes, [layer["name"] for layer in layers])
     axes.set_xlim(0, 1.1 * top)
-    axes.set_xlabel("cycles of a batch")
+    axes.set_xlabel(f"cycles of a {unit}")
     axes.legend(
         frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, labelcolor=INK
     )

@@ -106,10 +106,11 @@ def _layers(engine, words):
     ]
     return [
         "<h3>Cycles of each layer</h3>",
-        f"<p>{ours:,} cycles a batch; an engine {escape(words['dense'])} would take at least {dense:,}, "
+        f"<p>{ours:,} cycles a {escape(words['unit'])}; an engine {escape(words['dense'])} would take at "
+        f"least {dense:,}, "
         f"{dense / ours:.2f} times as many. {escape(words['ideal'])}</p>",
-        plots.cycles(layers, engine["name"]),
-        _table(["layer", "kind", "weights", "zeros, %", "dense", "this engine", "ideal"], rows),
+        plots.cycles(layers, engine["name"], words["unit"]),
+        _table(["layer", "kind", "weights", f"{words['saved']}, %", "dense", "this engine", "ideal"], rows),
     ]
 
 
@@ -165,8 +166,8 @@ def render(results):
     first = next((engine for engine in results.get("engines", []) if engine.get("layers")), None)
     if first:
         body += [
-            f"<h2>Zeros</h2><p>{escape(words['zeros'])}</p>",
-            plots.zero_shares(first["layers"], words["zero"]),
+            f"<h2>{escape(words['saved'].capitalize())}</h2><p>{escape(words['zeros'])}</p>",
+            plots.zero_shares(first["layers"], words["zero"], words["are"]),
         ]
     if results.get("images"):
         body += _images(results["images"])

@@ -37,6 +37,8 @@ def _accepts(config, name, value):
 def _range(config, name):
     """The accepted values in words, found by trying them: the checks of the config are the only list of them.
     """
+    if _is_list(getattr(config, name)):
+        return "numbers with commas between"
     if isinstance(getattr(config, name), bool):
         return " or ".join(str(v).lower() for v in (False, True) if _accepts(config, name, v))
     good = [v for v in _PROBES if _accepts(config, name, v)]
@@ -64,15 +66,21 @@ def keys(config):
     ]
 
 
-def _value(key, text, kind):
-    if kind is bool:
+def _is_list(value):
+    """Whether a parameter is several numbers, or None, what the config then makes of it."""
+    return value is None or isinstance(value, tuple)
+
+
+def _value(key, text, value):
+    if isinstance(value, bool):
         return choose(
             f"Value of --set {key}", text.lower(), {"true": True, "1": True, "false": False, "0": False}
         )
     try:
-        return int(text, 0)
+        return tuple(int(part, 0) for part in text.split(",")) if _is_list(value) else int(text, 0)
     except ValueError:
-        raise FlowError(f"Value of --set {key} must be an integer, not {text!r}") from None
+        what = "integers with commas between" if _is_list(value) else "an integer"
+        raise FlowError(f"Value of --set {key} must be {what}, not {text!r}") from None
 
 
 def configure(presets, preset, settings):
@@ -82,7 +90,7 @@ def configure(presets, preset, settings):
     one.
     """
     config = choose("Preset", preset, presets)
-    known = {f.name: type(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    known = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
     changes = {}
     for text in settings:
         key, equals, value = (part.strip() for part in text.partition("="))

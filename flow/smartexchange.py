@@ -1,6 +1,5 @@
 """The SmartExchange engine as the flow sees it; see `engines` for what each name must be."""
 
-from shiftwork.golden.common.network import calibrate
 from shiftwork.golden.smartexchange.compress import compress as factored
 from shiftwork.golden.smartexchange.config import PRESETS
 from shiftwork.golden.smartexchange.encode import encode
@@ -10,7 +9,7 @@ from shiftwork.golden.smartexchange.program import Program
 from shiftwork.golden.smartexchange.timing import predict
 
 from . import array_engine
-from .array_engine import PROGRAM_FILES, ArrayEngine, input_range, registers
+from .array_engine import NETWORK, PROGRAM_FILES, ArrayEngine, calibrated, read, registers
 from .engines import Words
 from .smartexchange_figures import layer_cycles, memory_use
 from .smartexchange_selftest import selftest
@@ -23,6 +22,8 @@ __all__ = [
     "DEFAULT",
     "REGISTERS",
     "PROGRAM_FILES",
+    "NETWORK",
+    "read",
     "verilog",
     "component",
     "ports",
@@ -34,7 +35,9 @@ __all__ = [
     "describe",
     "random_input",
     "quantize",
-    "input_range",
+    "inputs",
+    "classes",
+    "figures",
     "golden",
     "simulate",
     "verify",
@@ -54,41 +57,21 @@ WORDS = Words(
     ideal="The ideal is the shifts and additions of the coefficients alone, without those that bridge a gap "
     "between exponents, and with the basis combined in no time.",
 )
-TOP = "shiftwork_smartexchange"
 DEFAULT = "default"
 REGISTERS = registers(Program, ("row_depth", "item_depth", "table_depth", "basis_depth"))
 
-
-def verilog(config):
-    """The RTL of an engine of ``config``."""
-    from shiftwork.hw.smartexchange.top import emit
-
-    return emit(config)
-
-
-def component(config):
-    """The engine without its buses."""
-    from shiftwork.hw.smartexchange.engine import SmartExchangeEngine
-
-    return SmartExchangeEngine(config)
-
-
-def _buses(config, **arguments):
-    from shiftwork.hw.smartexchange.top import SmartExchangeTop
-
-    return SmartExchangeTop(config, **arguments)
-
-
-_ENGINE = ArrayEngine(TOP, Program, Machine, predict, _buses)
+_ENGINE = ArrayEngine("SmartExchange", Program, machine=Machine, predict=predict)
+TOP, verilog, component = _ENGINE.top, _ENGINE.verilog, _ENGINE.component
 ports, save, load = _ENGINE.ports, _ENGINE.save, _ENGINE.load
-random_input, quantize = _ENGINE.random_input, _ENGINE.quantize
+random_input, quantize, inputs = _ENGINE.random_input, _ENGINE.quantize, _ENGINE.inputs
+classes, figures = _ENGINE.classes, _ENGINE.figures
 golden, simulate, verify = _ENGINE.golden, _ENGINE.simulate, _ENGINE.verify
 
 
 def compress(network, x):
     """The integer network: weights decomposed, without retraining, ranges measured on ``x``."""
     found = factored(network)
-    return lower(found.network if x is None else calibrate(found.network, x), found.factors)
+    return lower(calibrated(found.network, x), found.factors)
 
 
 def describe(integer, program):

@@ -1,7 +1,6 @@
 """The ternary engine as the flow sees it; see `engines` for what each name must be."""
 
 import numpy as np
-from shiftwork.golden.common.network import calibrate
 from shiftwork.golden.ternary.compress import TernaryRule, lower
 from shiftwork.golden.ternary.config import PRESETS
 from shiftwork.golden.ternary.encode import encode
@@ -10,7 +9,7 @@ from shiftwork.golden.ternary.program import Program
 from shiftwork.golden.ternary.timing import predict
 
 from . import array_engine
-from .array_engine import PROGRAM_FILES, ArrayEngine, input_range, registers
+from .array_engine import NETWORK, PROGRAM_FILES, ArrayEngine, calibrated, read, registers
 from .engines import Words
 from .ternary_figures import layer_cycles, memory_use
 from .ternary_selftest import selftest
@@ -23,6 +22,8 @@ __all__ = [
     "DEFAULT",
     "REGISTERS",
     "PROGRAM_FILES",
+    "NETWORK",
+    "read",
     "verilog",
     "component",
     "ports",
@@ -34,7 +35,9 @@ __all__ = [
     "describe",
     "random_input",
     "quantize",
-    "input_range",
+    "inputs",
+    "classes",
+    "figures",
     "golden",
     "simulate",
     "verify",
@@ -52,34 +55,14 @@ WORDS = Words(
     dense="that adds zeros, too, with as many lanes and as wide a drain",
     ideal="The ideal is every non-zero addition spread over all lanes without a gap.",
 )
-TOP = "shiftwork_ternary"
 DEFAULT = "default"
 REGISTERS = registers(Program, ("row_depth", "weight_depth", "table_depth", "vector_depth"))
 
-
-def verilog(config):
-    """The RTL of an engine of ``config``."""
-    from shiftwork.hw.ternary.top import emit
-
-    return emit(config)
-
-
-def component(config):
-    """The engine without its buses."""
-    from shiftwork.hw.ternary.engine import TernaryEngine
-
-    return TernaryEngine(config)
-
-
-def _buses(config, **arguments):
-    from shiftwork.hw.ternary.top import TernaryTop
-
-    return TernaryTop(config, **arguments)
-
-
-_ENGINE = ArrayEngine(TOP, Program, Machine, predict, _buses)
+_ENGINE = ArrayEngine("Ternary", Program, machine=Machine, predict=predict)
+TOP, verilog, component = _ENGINE.top, _ENGINE.verilog, _ENGINE.component
 ports, save, load = _ENGINE.ports, _ENGINE.save, _ENGINE.load
-random_input, quantize = _ENGINE.random_input, _ENGINE.quantize
+random_input, quantize, inputs = _ENGINE.random_input, _ENGINE.quantize, _ENGINE.inputs
+classes, figures = _ENGINE.classes, _ENGINE.figures
 golden, simulate, verify = _ENGINE.golden, _ENGINE.simulate, _ENGINE.verify
 
 
@@ -106,7 +89,7 @@ def compress(network, x):
         input_name=network.input_name,
         output_name=network.output_name,
     )
-    return lower(network if x is None else calibrate(network, x))
+    return lower(calibrated(network, x))
 
 
 def _is_ternary(filters):

@@ -52,8 +52,8 @@ async def batches_with_stalls(dut, repetition):
 async def reset_in_mid_packet(dut, where):
     """A reset amid anything, and everything works as after the first one."""
     bench = await Bench.ready(dut)
-    input_beats = JOB["inputs"].shape[1]
-    output_beats = 2 * JOB["expected"].shape[1] // (len(bench.output.bus.tdata) // 8)
+    input_beats = len(JOB["inputs"][-1])
+    output_beats = 2 * len(JOB["expected"][-1]) // (len(bench.output.bus.tdata) // 8)
     if where == "program":
         await bench.send_program(JOB["program"])
         await bench.transfers(bench.program.bus, bench.random.randrange(1, len(JOB["program"])))
@@ -61,7 +61,8 @@ async def reset_in_mid_packet(dut, where):
         await bench.load()
         bus, beats = {
             "input": (bench.input.bus, bench.random.randrange(1, max(input_beats, 2))),
-            "running": (bench.input.bus, input_beats),
+            # Of a sequence an engine takes no more than it can hold while the output waits.
+            "running": (bench.input.bus, int(JOB["step"][0]) if "step" in JOB else input_beats),
             "output": (bench.output.bus, max(output_beats // 2, 1)),
         }[where]
         bench.output.pause = where == "running"
@@ -108,6 +109,9 @@ async def malformed_inputs_are_refused(dut):
     """Packets that are too short or too long are reported, and the next good one is computed."""
     bench = await Bench.ready(dut)
     await bench.load()
+    if "step" in JOB:
+        await _cut_sequences(bench)
+        return
     good, beat = JOB["inputs"][0], JOB["inputs"][0][:1]
     for code, beats in ((ErrorCode.INPUT_SHORT, good[:-1]), (ErrorCode.INPUT_SHORT, beat),
                         (ErrorCode.INPUT_LONG, np.concatenate([good, beat])),
@@ -124,6 +128,24 @@ async def malformed_inputs_are_refused(dut):
         while not bench.output.empty():
             assert code is ErrorCode.INPUT_LONG, "A batch with too short a packet must not yield output"
             bench.compare(0, bench.output.recv_nowait(compact=False))
+        await bench.batch(0, cycles=True)
+
+
+async def _cut_sequences(bench):
+    """Of a packet that ends within a step, the steps before are computed, and a beat of zeros is the last."""
+    (beats, values), number = JOB["step"].tolist(), int(np.argmax([len(one) for one in JOB["inputs"]]))
+    whole, expected = JOB["inputs"][number], JOB["expected"][number]
+    for length in sorted({1, beats - 1, len(whole) - beats + 1, len(whole) - 1} - {0, len(whole)}):
+        if not length % beats:
+            continue
+        await bench.input.send(np.ascontiguousarray(whole[:length]).tobytes())
+        await bench.control(START)
+        frame = await bench.output.recv(compact=False)
+        found = np.frombuffer(bytes(frame.tdata), "<i2")
+        right = np.append(expected[:length // beats * values], np.zeros(2, np.int16))
+        what = f"A packet of {length} beats must yield its whole steps' output, then a beat of zeros"
+        assert np.array_equal(found, right), what
+        await bench.expect_error(ErrorCode.INPUT_SHORT, loaded=True)
         await bench.batch(0, cycles=True)
 
 

@@ -1,42 +1,59 @@
-"""The engines that can be simulated: by the class of their configuration, module and program."""
+"""The engines that can be simulated: by the class of their configuration, module, program and registers."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from shiftwork.golden.common.program import ArrayProgram
+from shiftwork.golden.circulant.config import CirculantConfig
+from shiftwork.golden.circulant.program import Program as CirculantProgram
+from shiftwork.golden.common.program import EngineProgram
 from shiftwork.golden.smartexchange.config import SmartExchangeConfig
 from shiftwork.golden.smartexchange.program import Program as SmartExchangeProgram
 from shiftwork.golden.ternary.config import TernaryConfig
 from shiftwork.golden.ternary.program import Program as TernaryProgram
 
-__all__ = ["Engine", "engine_of"]
+__all__ = ["Engine", "SequenceEngine", "engine_of"]
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Verilog module ``top``, which runs programs of the class ``program``."""
+    """Verilog module ``top``, which runs programs of the class ``program``; here of column arrays."""
 
     top: str
-    program: type[ArrayProgram]
+    program: type[EngineProgram]
 
     def registers(self, config):
         """Addresses of the constant registers, and their values, uint32 (2, count)."""
-        rows, weights, table, vector = config.depths
+        (lanes, widths), arrays = self._shape(config), getattr(config, "arrays", 1)
+        depths = zip((0x24, 0x28, 0x2C, 0x30), config.depths, strict=True)
         return np.array([
-            (0x00, self.program.MAGIC),
-            (0x04, self.program.VERSION | config.fingerprint << 8),
-            (0x08, config.lanes | config.grid_rows << 16 | config.grid_columns << 24),
-            (0x0C, config.drain_width | config.scatter_width << 8 | config.acc_width << 16
-             | config.scale_width << 24),
-            (0x24, rows),
-            (0x28, weights),
-            (0x2C, table),
-            (0x30, vector),
-            (0x34, config.arrays),
-        ], np.uint32).T
+            (0x00, self.program.MAGIC), (0x04, self.program.VERSION | config.fingerprint << 8),
+            (0x08, lanes), (0x0C, widths), *depths, (0x34, arrays)], np.uint32).T
+
+    def _shape(self, config):
+        """The registers LANES and WIDTHS."""
+        return (config.lanes | config.grid_rows << 16 | config.grid_columns << 24,
+                config.drain_width | config.scatter_width << 8 | config.acc_width << 16
+                | config.scale_width << 24)
+
+    def beat(self, config):
+        """Type and number of an input beat's values, and number of an output beat's."""
+        return np.dtype(f"<u{config.activation_width // 8}"), config.drain_width, config.drain_width
+
+
+class SequenceEngine(Engine):
+    """One whose packets have any number of steps, the circulant engine."""
+
+    def _shape(self, config):
+        return (config.lanes | config.rows << 16 | config.block << 24,
+                config.vector_width | config.weight_width << 8 | config.acc_width << 16
+                | config.sum_width << 24)
+
+    def beat(self, config):
+        return np.dtype("<u2"), 2, 2
 
 
 _ENGINES = {
+    CirculantConfig: SequenceEngine("shiftwork_circulant", CirculantProgram),
     SmartExchangeConfig: Engine("shiftwork_smartexchange", SmartExchangeProgram),
     TernaryConfig: Engine("shiftwork_ternary", TernaryProgram),
 }
@@ -45,6 +62,6 @@ _ENGINES = {
 def engine_of(config):
     """The Engine of a configuration. Raises ValueError where it is none of an engine."""
     if type(config) not in _ENGINES:
-        names = " or ".join(sorted(kind.__name__ for kind in _ENGINES))
-        raise ValueError(f"Configuration must be a {names}, not {config!r}")
+        *names, last = sorted(kind.__name__ for kind in _ENGINES)
+        raise ValueError(f"Configuration must be a {', '.join(names)} or {last}, not {config!r}")
     return _ENGINES[type(config)]

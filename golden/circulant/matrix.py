@@ -14,7 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
-__all__ = ["BLOCK_SIZES", "BlockCirculant", "Stack", "block_counts", "diagonal_sums", "expand", "project"]
+__all__ = ["BLOCK_SIZES", "BlockCirculant", "Stack", "block_counts", "columns_of_rows",
+           "diagonal_sums", "expand", "project"]
 
 BLOCK_SIZES = (2, 4, 8, 16, 32, 64)
 
@@ -24,6 +25,11 @@ def block_counts(shape, size):
     if size not in BLOCK_SIZES:
         raise ValueError(f"block size must be one of {', '.join(map(str, BLOCK_SIZES))}, not {size!r}")
     return -(-shape[-2] // size), -(-shape[-1] // size)
+
+
+def columns_of_rows(rows):
+    """First columns (..., k) of blocks of first rows ``rows`` (..., k): w[d] = rows[-d mod k]."""
+    return rows[..., -np.arange(rows.shape[-1]) % rows.shape[-1]]
 
 
 def _differences(size):
@@ -90,7 +96,7 @@ class BlockCirculant:
     @classmethod
     def of_rows(cls, shape, rows):
         """The matrix whose blocks have the first rows ``rows`` (p, q, k): w[d] = rows[-d mod k]."""
-        return cls(shape=shape, columns=rows[..., -np.arange(rows.shape[-1]) % rows.shape[-1]])
+        return cls(shape=shape, columns=columns_of_rows(rows))
 
     @property
     def size(self):

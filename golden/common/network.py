@@ -14,49 +14,16 @@ the order of computation. ``ranges`` is optional: of an activation, the clip ran
 should cover; low is 0 where it is never negative.
 """
 
-import json
-import os
-import zipfile
-import zlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 
 from .graph import infer_shapes
 from .layers import FORWARD
+from .network_file import Node, read_file, write_file
 
 __all__ = ["Node", "Network", "save", "load", "calibrate"]
-
-FORMAT, VERSION = "shiftwork-network", 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """One operation: ``outputs = op_type(inputs)``; activations come first (Add has two), then arrays."""
-
-    op_type: str
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: dict = field(default_factory=dict)   #: ONNX's names; lists become tuples
-
-    def __post_init__(self):
-        for name in ("inputs", "outputs"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for value in (self.op_type, self.name, *self.inputs, *self.outputs):
-            if not isinstance(value, str):
-                raise ValueError(f"node's op_type, name, inputs and outputs must be strings, not {value!r}")
-        attributes = {k: tuple(v) if isinstance(v, list) else v for k, v in self.attributes.items()}
-        object.__setattr__(self, "attributes", attributes)
-
-    @property
-    def sources(self):
-        """Names of the activations among the inputs."""
-        return self.inputs[:2 if self.op_type == "Add" else 1]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
@@ -102,45 +69,10 @@ class Network:
         return float(np.mean(self.forward(x).argmax(axis=1) == labels))
 
 
-def _graph_json(network):
-    nodes = [{"name": n.name, "op_type": n.op_type, "inputs": n.inputs, "outputs": n.outputs,
-              "attributes": n.attributes} for n in network.nodes]
-    return json.dumps({"format": FORMAT, "version": VERSION, "output": network.output_name, "nodes": nodes,
-                       "input": {"name": network.input_name, "shape": network.input_shape},
-                       "ranges": network.ranges}, sort_keys=True)
-
-
 def save(network, path):
     """Writes ``network`` to ``path``: same network, same bytes; the file appears whole or not."""
-    if "graph" in network.arrays:
-        raise ValueError("array name must not be 'graph', the name of the file's description")
-    entries = {"graph": np.array(_graph_json(network)), **network.arrays}
-    path = Path(path)
-    beside = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(entries):
-            buffer = BytesIO()
-            np.lib.format.write_array(buffer, np.array(entries[name], order="C"), allow_pickle=False)
-            # A fixed date: zip entries carry the time of writing otherwise.
-            entry = zipfile.ZipInfo(name + ".npy", date_time=(1980, 1, 1, 0, 0, 0))
-            archive.writestr(entry, buffer.getvalue())
-    os.replace(beside, path)
-
-
-def _read(path):
-    if not Path(path).exists():
-        raise FileNotFoundError(f"network file {path} must exist, not be absent")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"network file {path} must be an npz archive, not another kind of file")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"network file {path} must hold plain arrays, not others ({error})") from None
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):
-            raise ValueError(f"network file {path} must hold plain arrays, not the entry {name!r}")
-    return arrays
+    write_file(path, nodes=network.nodes, arrays=network.arrays, input_name=network.input_name,
+               input_shape=network.input_shape, output_name=network.output_name, ranges=network.ranges)
 
 
 def load(path):
@@ -148,27 +80,7 @@ def load(path):
 
     Raises FileNotFoundError, or ValueError with a sentence that says what the file must be and what it was.
     """
-    arrays = _read(path)
-    if "graph" not in arrays:
-        raise ValueError(f"network file {path} must have the entry 'graph', not only {sorted(arrays)}")
-    try:
-        graph = json.loads(str(arrays.pop("graph")))
-        found = (graph.get("format"), graph.get("version"))
-    except (json.JSONDecodeError, AttributeError) as error:
-        raise ValueError(f"graph of {path} must be a JSON object, not something else ({error})") from None
-    if found != (FORMAT, VERSION):
-        raise ValueError(f"graph of {path} must be {FORMAT} version {VERSION}, "
-                         f"not {found[0]} version {found[1]}")
-    try:
-        nodes = tuple(Node(op_type=n["op_type"], name=n["name"], inputs=n["inputs"], outputs=n["outputs"],
-                           attributes=n.get("attributes", {})) for n in graph["nodes"])
-        settings = {"input_shape": tuple(graph["input"]["shape"]), "input_name": graph["input"]["name"],
-                    "output_name": graph["output"],
-                    "ranges": {k: (float(v[0]), float(v[1])) for k, v in graph.get("ranges", {}).items()}}
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ValueError(f"graph of {path} must have input, output and nodes as documented, "
-                         f"not miss or misshape {error}") from None
-    return Network(nodes=nodes, arrays=arrays, **settings)
+    return Network(**read_file(path))
 
 
 def _clip_range(values, bits):

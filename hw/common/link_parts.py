@@ -38,13 +38,18 @@ class Refusal(IntEnum):
 class LinkConfig:
     """Parameters of a host link. Raises ValueError with a sentence that names the parameter."""
 
-    width: int            #: values a word of the input and output streams, D: 8*D and 16*D bits
-    timeout: int          #: cycles of silence in a frame, and of waiting for the engine
-    fingerprint: int = 0  #: 24 bits that STATUS reports
+    width: int             #: bytes of a word of the input stream
+    result_bytes: int = 0  #: bytes of a word of the output stream; 0: two for each of the input's
+    timeout: int           #: cycles of silence in a frame, and of waiting for the engine
+    fingerprint: int = 0   #: 24 bits that STATUS reports
 
     def __post_init__(self):
         if self.width not in (1, 2, 4, 8):
             raise ValueError(f"Link width must be 1, 2, 4 or 8, not {self.width!r}")
+        if not self.result_bytes:
+            object.__setattr__(self, "result_bytes", 2 * self.width)
+        if self.result_bytes not in (2, 4, 8, 16):
+            raise ValueError(f"Link result_bytes must be 2, 4, 8 or 16, not {self.result_bytes!r}")
         if not isinstance(self.timeout, int) or self.timeout < 16:
             raise ValueError(f"Link timeout must be at least 16 cycles, not {self.timeout!r}")
         if not 0 <= self.fingerprint < 1 << 24:
@@ -56,7 +61,7 @@ class LinkConfig:
         return {
             "program": Out(stream.Signature(packet(32))),
             "input": Out(stream.Signature(packet(8 * self.width))),
-            "output": In(stream.Signature(packet(16 * self.width))),
+            "output": In(stream.Signature(packet(8 * self.result_bytes))),
             "start": Out(1), "clear": Out(1), "busy": In(1), "loaded": In(1), "error": In(4), "layer": In(8),
             "load_cycles": In(32), "run_cycles": In(32),
         }
@@ -153,7 +158,7 @@ class ResultBuffer(wiring.Component):
         m.submodules.buffer = buffer = memory.Memory(shape=8, depth=BUFFER, init=[])
         write, read = buffer.write_port(), buffer.read_port()
         bits = self.i.p.data
-        place = self.end & (2 * self.config.width - 1)
+        place = self.end & (self.config.result_bytes - 1)
         m.d.comb += [
             read.addr.eq(self.address), write.addr.eq(self.end), write.en.eq(self.take & self.i.valid),
             # Turned by two bytes, because the first byte stands at address 2.

@@ -62,6 +62,8 @@ def test_overlong():
     (lambda: Frame(0, -1), "Frame kind must fit 8 bits, not -1"),
     (lambda: Frame(0, 0, bytes(257)), "Frame payload must have at most 256 bytes, not 257"),
     (lambda: LinkConfig(width=3, timeout=100), "Link width must be 1, 2, 4 or 8, not 3"),
+    (lambda: LinkConfig(width=1, timeout=100, result_bytes=3), "Link result_bytes must be 2, 4, 8 or 16, "
+     "not 3"),
     (lambda: LinkConfig(width=1, timeout=15), "Link timeout must be at least 16 cycles, not 15"),
     (lambda: LinkConfig(width=1, timeout=100, fingerprint=1 << 24),
      "Link fingerprint must fit 24 bits, not 16777216"),

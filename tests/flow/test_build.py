@@ -151,13 +151,13 @@ def test_instantiation_names_every_port():
 def test_inputs_are_checked(core, x, message):
     _, module, program = build.loaded(core)
     with pytest.raises(FlowError, match=message):
-        build.quantized(module, program, x)
+        module.inputs(program, x)
 
 
 def test_floats_are_rounded_half_to_even_and_clipped(core):
     _, module, program = build.loaded(core)
     x = np.full((1, 2, 4, 4), 2.5) + np.array([0, 1, 1000, -9]).reshape(1, 1, 4, 1)
-    assert build.quantized(module, program, x)[0, 0, :, 0].tolist() == [2, 4, 255, 0]
+    assert module.inputs(program, x)[0, 0, :, 0].tolist() == [2, 4, 255, 0]
 
 
 def test_differences_are_told():
@@ -174,5 +174,6 @@ def test_report_of_a_build_folder(core):
 
 
 def test_unknown_engine():
-    with pytest.raises(FlowError, match=r"^Engine must be one of smartexchange, ternary, not 'binary'$"):
+    message = r"^Engine must be one of circulant, smartexchange, ternary, not 'binary'$"
+    with pytest.raises(FlowError, match=message):
         engine("binary")

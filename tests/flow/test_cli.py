@@ -116,7 +116,7 @@ def test_verify_cocotb(root, tmp_path):
     [
         (
             ["generate", "binary", "-o", "{tmp}/o"],
-            "Engine must be one of smartexchange, ternary, not 'binary'",
+            "Engine must be one of circulant, smartexchange, ternary, not 'binary'",
         ),
         (["generate", "ternary", "--preset", "huge", "-o", "{tmp}/o"], "Preset must be one of tiny, default"),
         (
@@ -179,10 +179,10 @@ def test_verify_cocotb(root, tmp_path):
         (["report", "{tmp}"], "must be a build folder"),
         (["bench", "binary"], "Engine must be one of ternary"),
         (["bench", "ternary", "--only", "nothing"], "--only must be part of one of sacu/cycles"),
-        (["demo", "faces"], "Demo must be one of digits, not 'faces'"),
+        (["demo", "faces"], "Demo must be one of digits, digits-rnn, not 'faces'"),
         (
-            ["demo", "digits", "--engine", "binary", "-o", "{tmp}/o"],
-            "Engine must be one of smartexchange, ternary, not 'binary'",
+            ["demo", "digits", "--engine", "circulant", "-o", "{tmp}/o"],
+            "Engine of the demo digits must be one of ternary, smartexchange, not 'circulant'",
         ),
         (
             ["demo", "digits", "--engine", "smartexchange", "-o", "{root}"],
@@ -232,7 +232,7 @@ def test_missing_compiler_is_told(root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "generate", "build", "run", "verify", "synth", "report", "bench"]
+    "command", ["demo", "generate", "build", "run", "verify", "synth", "report", "explore", "bench"]
 )
 def test_help_has_examples(command):
     code, out, _ = shiftwork(command, "--help")
@@ -241,7 +241,8 @@ def test_help_has_examples(command):
 
 def test_help_of_demo_names_the_engines():
     _, out, _ = shiftwork("demo", "--help")
-    assert "smartexchange, ternary" in out and "shiftwork demo digits --engine smartexchange" in out
+    assert "of digits-rnn circulant" in " ".join(out.replace("│", " ").split())
+    assert "shiftwork demo digits --engine smartexchange" in out
 
 
 def test_help_of_generate_lists_the_keys():

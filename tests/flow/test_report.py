@@ -104,7 +104,7 @@ def test_page_speaks_of_its_engine(name):
         layer["coefficients"] = layer["weights"]
     page = render(some)
     for text in (words.name, words.weights, words.zeros, words.dense, words.ideal,
-                 f"{words.zero} that are zero, percent"):
+                 f"{words.zero} that are {words.are}, percent"):
         assert escape(text) in page, text
     for other in set(ENGINES) - {name}:
         assert escape(engine(other).WORDS.weights) not in page

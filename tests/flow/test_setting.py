@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pytest
 from shiftwork.flow.errors import FlowError
 from shiftwork.flow.setting import configure, keys
+from shiftwork.golden.circulant.config import PRESETS as CIRCULANT
+from shiftwork.golden.circulant.config import CirculantConfig
 from shiftwork.golden.ternary.config import PRESETS, TernaryConfig
 
 
@@ -35,8 +37,9 @@ def test_keys_are_read_off_the_dataclass():
     assert (fast.default, fast.range) == (False, "false or true")
 
 
-def test_every_parameter_of_the_ternary_engine_has_a_meaning_and_a_range():
-    for key in keys(TernaryConfig()):
+@pytest.mark.parametrize("config", [TernaryConfig(), CirculantConfig()])
+def test_every_parameter_of_an_engine_has_a_meaning_and_a_range(config):
+    for key in keys(config):
         assert len(key.meaning) > 8 and key.range, key
 
 
@@ -48,6 +51,18 @@ def test_settings_apply_together():
     assert (config.lanes, config.grid_rows, config.grid_columns, config.scatter_width) == (8, 2, 2, 4)
     assert configure(PRESETS, "tiny", []) == PRESETS["tiny"]
     assert configure(PRESETS, "default", ["convolution=False"]).convolution is False
+
+
+def test_settings_of_several_numbers():
+    config = configure(CIRCULANT, "default", ["forward_shifts=0,1,1", "block=8"])
+    assert config.forward_shifts == (0, 1, 1)
+    key, = (key for key in keys(config) if key.name == "forward_shifts")
+    assert key.range == "numbers with commas between" and key.default == (0, 1, 1)
+    message = "^Value of --set forward_shifts must be integers with commas between, not 'none'$"
+    with pytest.raises(FlowError, match=message):
+        configure(CIRCULANT, "default", ["forward_shifts=none"])
+    with pytest.raises(ValueError, match=r"^forward_shifts must be 3 numbers, each 0 or 1, not \(1,\)$"):
+        configure(CIRCULANT, "default", ["forward_shifts=1"])
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from shiftwork.flow import smartexchange, ternary
+from shiftwork.flow import circulant, smartexchange, ternary
 
 TINY = dataclasses.replace(ternary.PRESETS["tiny"], row_depth=64, vector_depth=64)
 ENGINES = {
     "bit-serial": (ternary, dataclasses.replace(TINY, bit_serial=True)),
     "three arrays": (ternary, dataclasses.replace(TINY, arrays=3)),
+    "circulant": (circulant, dataclasses.replace(circulant.PRESETS["tiny"], rows=1)),
     "smartexchange": (smartexchange, smartexchange.PRESETS["tiny"]),
 }
 

@@ -63,7 +63,8 @@ def test_arguments(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         run(tmp_path, "compiled", **changes)
     program, inputs, values = stub_job()
-    with pytest.raises(ValueError, match="must be a SmartExchangeConfig or TernaryConfig, not None"):
+    message = "must be a CirculantConfig, SmartExchangeConfig or TernaryConfig, not None"
+    with pytest.raises(ValueError, match=message):
         verify("", None, program, inputs, values, tmp_path)
 
 
