@@ -3,6 +3,8 @@
 from shiftwork.golden.circulant.transform_config import TransformConfig
 
 from .bench import at_least, at_most, exactly, reported
+from .bench_circulant_networks import ENTRIES as NETWORKS
+from .bench_circulant_sequences import ENTRIES as SEQUENCES
 from .bench_tools import SEEDS, packed, used
 
 __all__ = ["ENTRIES", "transform_verilog"]
@@ -64,4 +66,4 @@ def peer(bench):
         yield exactly(f"peer/fft@{size}/multipliers", "MULT18X18D", used(found, "MULT18X18D"), 0)
 
 
-ENTRIES = {"fft/comb": comb, "fft/fmax": fmax, "peer/fft": peer}
+ENTRIES = {"fft/comb": comb, "fft/fmax": fmax, "peer/fft": peer, **NETWORKS, **SEQUENCES}

@@ -7,9 +7,10 @@ import numpy as np
 from shiftwork.golden.circulant.cells import Gru, Lstm
 from shiftwork.golden.circulant.compress import Options, compress
 from shiftwork.golden.circulant.config import CirculantConfig
+from shiftwork.golden.circulant.encode import encode
 from shiftwork.golden.circulant.layers import Layer
 from shiftwork.golden.circulant.lower import lower
-from shiftwork.golden.circulant.network import RecurrentNetwork
+from shiftwork.golden.circulant.network import RecurrentNetwork, Sequences
 from shiftwork.golden.circulant.timing import multiplications, multipliers, predict
 
 from . import circulant
@@ -45,18 +46,19 @@ LATENCIES = {"ESE": 57.0, "C-LSTM": 9.1, "E-RNN": 7.4}
 """Microseconds; on the XCKU060, Virtex-7 690T and XCKU060, blocks of 16."""
 
 
-def _integer(bench, name, size):
-    """The cell with random weights, in integers."""
+def _prepared(bench, name, size):
+    """The cell with random weights and inputs, on its way to integers."""
     def make():
-        network = RecurrentNetwork.random([Layer(cell=CELLS[name])], 10)
-        return lower(compress(network, Options.of(size)), CONFIGS[name, size])
+        network = compress(RecurrentNetwork.random([Layer(cell=CELLS[name])], 10), Options.of(size)).network
+        x = np.random.default_rng(0).uniform(-1, 1, (1, STEPS, CELLS[name].inputs))
+        return circulant.Prepared(network=network, typical=Sequences(x, np.array([STEPS])))
 
-    return bench.once(("integer", name, size), make)
+    return bench.once(("prepared", name, size), make)
 
 
 def _program(bench, name, size):
     return bench.once(("program", name, size),
-                      lambda: circulant.encode(_integer(bench, name, size), CONFIGS[name, size]))
+                      lambda: circulant.encode(_prepared(bench, name, size), CONFIGS[name, size]))
 
 
 def _interleaved(bench, name, size):
@@ -64,8 +66,8 @@ def _interleaved(bench, name, size):
     config = CONFIGS[name, size]
     wide = replace(config, spectrum_depth=4 * config.spectrum_depth, row_depth=4 * config.row_depth,
                    state_depth=4 * config.state_depth, output_depth=4 * config.output_depth, phase_depth=32)
-    integer = _integer(bench, name, size)
-    return predict(circulant.encode(integer, wide, sequences=INTERLEAVED)).step_cycles / INTERLEAVED
+    network = _prepared(bench, name, size).network
+    return predict(encode(lower(network, wide), wide, sequences=INTERLEAVED)).step_cycles / INTERLEAVED
 
 
 def utilization(name, least, bench):
@@ -132,7 +134,7 @@ def different(name, bench):
         config = CONFIGS[name, size]
         limit = 1 << config.vector_width - 1
         x = rng.integers(-limit, limit, (1, STEPS, CELLS[name].inputs))
-        _, _, wrong = simulated(bench, f"{name}, blocks of {size}", config, _integer(bench, name, size), x,
+        _, _, wrong = simulated(bench, f"{name}, blocks of {size}", config, _prepared(bench, name, size), x,
                                 circulant)
         yield exactly(f"{name}/different@{size}", "values and cycles", wrong, 0)
 

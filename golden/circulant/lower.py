@@ -20,6 +20,9 @@ __all__ = ["lower", "ranges", "to_integers"]
 _COARSER = 6
 """Exponents of weights that are tried above the one that covers the greatest."""
 
+_UNITS = 3
+"""Units of y that are tried, from the finest one that holds -1 .. 1."""
+
 
 def to_integers(values, exponent, bits):
     """Integers nearest to ``values`` / 2 ** exponent (ties to even), limited to ``bits`` bits, int64."""
@@ -97,6 +100,17 @@ class _Lowering:
                 return IntegerLayer(cell=self.cell, exponents=exponents, products=products)
         raise refused
 
+    def error(self, layer):
+        """Squared error of preactivations, but for a factor, by roundings of weights and of y.
+
+        Vectors are taken as uniform over their range: those of weights' roundings' error are 4 ** V / 12
+        times their unit squared, and their own rounding is 1 / 12 of it.
+        """
+        parts = (Vector.OLD, "recurrent"), (Vector.X, "input")
+        unit = 4.0 ** (layer.exponents[Vector.OLD] - self.config.vector_width)
+        return (self._error(parts, layer.exponents)
+                + unit * float(np.sum(self.spectra["recurrent"] ** 2)))
+
     def _rounded(self, part, exponents):
         return to_integers(self.spectra[part], exponents[part], self.config.weight_width)
 
@@ -162,6 +176,28 @@ class _Lowering:
         return sum_shift + further, pre_shift - further
 
 
+def _best(name, cell, arrays, config, x, tried):
+    """The IntegerLayer of least error, of those whose y is in units of 2 ** ``tried``.
+
+    W and R meet in one sum, so their units follow from those of x and y: a finer y may mean a coarser R.
+    """
+    found, refused = [], None
+    for y in tried:
+        # What multiplies R is in y's unit, too: a GRU's r . y'.
+        inner = max(1 - config.vector_width, -ACT_FRACTION) if isinstance(cell, Lstm) else y
+        lowering = _Lowering(name, cell, arrays, config,
+                             {Vector.X: x, Vector.OLD: y, Vector.INNER: inner, Vector.Y: y})
+        try:
+            layer = lowering.layer()
+        except ValueError as error:
+            refused = refused or error
+        else:
+            found.append((lowering.error(layer), layer))
+    if not found:
+        raise refused
+    return min(found, key=lambda each: each[0])[1]
+
+
 def lower(network, config, *, input_range=1.0, output_ranges=None):
     """The IntegerNetwork of ``network``, a RecurrentNetwork of block-circulant matrices or a Compressed.
 
@@ -178,15 +214,14 @@ def lower(network, config, *, input_range=1.0, output_ranges=None):
         if layer.direction != "forward":
             raise ValueError(f"direction of {name} must be forward, not {layer.direction}")
         arrays = network.parts(number, network.arrays)["forward"]
-        within = max(1 - config.vector_width, -ACT_FRACTION)
-        y = within
+        finest = max(1 - config.vector_width, -ACT_FRACTION)
+        tried = range(finest, finest + _UNITS)
         if isinstance(cell, Lstm) and cell.projection:
             if output_ranges is not None:
                 most = output_ranges[number]
             else:
                 most = np.abs(dense_matrices(cell, arrays)["projection"]).sum(axis=-1).max()
-            y = _covering(np.array(most), config.vector_width)
-        exponents = {Vector.X: exponent, Vector.OLD: y, Vector.INNER: within, Vector.Y: y}
-        layers.append(_Lowering(name, cell, arrays, config, exponents).layer())
-        exponent = y
+            tried = [_covering(np.array(most), config.vector_width)]
+        layers.append(_best(name, cell, arrays, config, exponent, tried))
+        exponent = layers[-1].exponents[Vector.Y]
     return IntegerNetwork(block=config.block, layers=tuple(layers))

@@ -9,6 +9,7 @@ from shiftwork.golden.circulant.bounds import sum_bound
 from shiftwork.golden.circulant.cells import Gru, Lstm, dense_matrices
 from shiftwork.golden.circulant.config import PRESETS, CirculantConfig
 from shiftwork.golden.circulant.encode import encode
+from shiftwork.golden.circulant.integer_network import Vector
 from shiftwork.golden.circulant.layers import Layer
 from shiftwork.golden.circulant.lower import lower, ranges
 from shiftwork.golden.circulant.network import RecurrentNetwork, Sequences
@@ -160,7 +161,7 @@ def with_arrays(**changed):
      "acc_width must be at least 3[0-9] for layer0, not 24"),
     (lambda: program_of([GRU], replace(DEFAULT, sum_width=12), input_range=64.0),
      "sum_width must be at least [12][0-9] for layer0, not 12"),
-    (lambda: lower(with_arrays(input=np.full((3, 1, 1, 8), 1e-18), recurrent=np.full((3, 1, 1, 8), 1e-18)),
+    (lambda: lower(with_arrays(input=np.full((3, 1, 1, 8), 1e-24), recurrent=np.full((3, 1, 1, 8), 1e-24)),
                    DEFAULT),
      "weights of layer0 must be greater: their sums need a shift of [0-9]+, at most 31"),
     (lambda: program_of([GRU], sequences=0), "sequences must be an integer of at least 1, not 0"),
@@ -188,3 +189,17 @@ def test_what_does_not_fit_is_named(make, message):
         make()
 
 
+
+
+def test_units_of_y_and_weights_go_together():
+    """Weights that were rounded with one unit for W and R keep it, if y's unit may be that of x."""
+    rng = np.random.default_rng(0)
+    spectra = {part: np.fft.rfft(rng.normal(0, 0.5, (3, 1, 1, 8))) for part in ("input", "recurrent")}
+    rounded = {part: np.fft.irfft(np.ldexp(np.rint(np.ldexp(parts.real, 9)), -9)
+                                  + 1j * np.ldexp(np.rint(np.ldexp(parts.imag, 9)), -9))
+               for part, parts in spectra.items()}
+    (layer,) = lower(with_arrays(**rounded), DEFAULT, input_range=4.0).layers
+    exponents = layer.exponents
+    assert exponents[Vector.X] == exponents[Vector.OLD] == exponents[Vector.INNER] == -9
+    for part, array in rounded.items():
+        np.testing.assert_allclose(layer.arrays()[part], array, atol=1e-12)

@@ -56,9 +56,9 @@ SEGMENTS = (Segment(count=1), Segment())
 
 
 @pytest.mark.parametrize(("make", "message"), [
-    (lambda: Header(input_blocks=0, input_base=0, vectors=1, output_beats=0),
+    (lambda: Header(input_blocks=0, input_base=0, vectors=1, output_beats=1),
      "input_blocks must be within 1 .. 65535, not 0"),
-    (lambda: Header(input_blocks=1, input_base=0, vectors=0, output_beats=0),
+    (lambda: Header(input_blocks=1, input_base=0, vectors=0, output_beats=1),
      "vectors must be within 1 .. 65535, not 0"),
     (lambda: Header(input_blocks=1, input_base=0, vectors=1, output_beats=65536),
      "output_beats must be within 1 .. 65535, not 65536"),

@@ -21,7 +21,7 @@ def program(phases, rows, vectors, config=TINY):
     """A program of (rows, segments) of each phase, whose weights and coefficients are zeros."""
     words = [Phase(rows=count, weight_base=0, sum_shift=0, last=n == len(phases) - 1,
                    segments=(*segments, Segment())[:2]) for n, (count, segments) in enumerate(phases)]
-    header = Header(input_blocks=1, input_base=0, vectors=vectors, output_beats=0)
+    header = Header(input_blocks=1, input_base=0, vectors=vectors, output_beats=1)
     return Program.of_words(config, header, words, rows, np.zeros((1, 4), int),
                             np.zeros((1, config.rows, config.slots, 2), int))
 
