@@ -23,16 +23,16 @@ CELLS = {"google-lstm": Lstm(inputs=153, hidden=1024, projection=512, peephole=T
          "gru-1024": Gru(inputs=153, hidden=1024)}
 """The LSTM of ESE, C-LSTM and E-RNN, and E-RNN's GRU, one layer each."""
 
-_DEPTHS = {"phase_depth": 8, "state_depth": 512, "output_depth": 512}
+_COMMON = {"phase_depth": 8, "state_depth": 512, "output_depth": 512, "sum_width": 20}
 CONFIGS = {
     ("google-lstm", 16): CirculantConfig(block=16, rows=5, weight_depth=3072, row_depth=512,
-                                         coefficient_depth=2560, spectrum_depth=256, **_DEPTHS),
+                                         coefficient_depth=2560, spectrum_depth=256, **_COMMON),
     ("google-lstm", 8): CirculantConfig(block=8, rows=11, weight_depth=5120, row_depth=1024,
-                                        coefficient_depth=2560, spectrum_depth=512, **_DEPTHS),
+                                        coefficient_depth=2560, spectrum_depth=512, **_COMMON),
     ("gru-1024", 16): CirculantConfig(block=16, rows=5, weight_depth=3072, row_depth=512, peepholes=False,
-                                      cell_tanh=False, coefficient_depth=2048, spectrum_depth=512, **_DEPTHS),
+                                      cell_tanh=False, coefficient_depth=2048, spectrum_depth=512, **_COMMON),
     ("gru-1024", 8): CirculantConfig(block=8, rows=11, weight_depth=5632, row_depth=1024, peepholes=False,
-                                     cell_tanh=False, coefficient_depth=2048, spectrum_depth=1024, **_DEPTHS),
+                                     cell_tanh=False, coefficient_depth=2048, spectrum_depth=1024, **_COMMON),
 }
 """By cell and block size: engines of 119 to 127 multipliers that hold one sequence."""
 

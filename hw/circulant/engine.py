@@ -67,8 +67,9 @@ class CirculantEngine(wiring.Component):
         forward = m.submodules.forward = ForwardPath(config)
         elements = m.submodules.elements = ElementUnit(config)
         header = Signal(HEADER, reset_less=True)
-        with m.If(loader.header_write):
-            m.d.sync += header.eq(loader.header_data)
+        written = self._written(m, loader, "header")
+        with m.If(written["enable"]):
+            m.d.sync += header.eq(written["data"])
         self._control(m, sequencer, loader)
         self._steps(m, sequencer, issue, forward, header)
         self._program(m, loader, issue, elements)
@@ -98,7 +99,9 @@ class CirculantEngine(wiring.Component):
 
     def _steps(self, m, sequencer, issue, forward, header):
         """When steps begin and end, and their input."""
-        wiring.connect(m, wiring.flipped(self.i), forward.i)
+        port = m.submodules.input = Queue(packet(32), 2)
+        wiring.connect(m, wiring.flipped(self.i), port.i)
+        wiring.connect(m, port.o, forward.i)
         m.d.comb += [
             forward.input_blocks.eq(header.input_blocks), forward.input_base.eq(header.input_base),
             forward.enable.eq(sequencer.enable), forward.step_take.eq(sequencer.begin),
@@ -115,9 +118,10 @@ class CirculantEngine(wiring.Component):
         m.submodules.phases = phases = Memory(
             shape=PHASE, depth=self.config.phase_depth, init=[], attrs={"no_rw_check": 1})
         write, read = phases.write_port(), phases.read_port()
+        written = self._written(m, loader, "phases")
         m.d.comb += [
-            write.addr.eq(loader.phases_address), write.data.eq(loader.phases_data),
-            write.en.eq(loader.phases_write),
+            write.addr.eq(written["address"]), write.data.eq(written["data"]),
+            write.en.eq(written["enable"]),
             read.addr.eq(issue.phase_address), issue.phase_data.eq(read.data),
         ]
         for name in ("rows", "coefficients"):
@@ -180,7 +184,8 @@ class CirculantEngine(wiring.Component):
         wiring.connect(m, queue.o, port.i)
         wiring.connect(m, port.o, wiring.flipped(self.o))
         m.d.comb += [
-            queue.i.eq(elements.vector), queue.valid.eq(elements.output_valid),
+            queue.i.eq(delay(m, elements.vector, 1, name="vector")),
+            queue.valid.eq(delay(m, elements.output_valid, 1, reset_less=False, name="output_valid")),
             queue.step_last.eq(sequencer.final), queue.output_beats.eq(header.output_beats),
             queue.zeros.eq(sequencer.zeros), sequencer.room.eq(queue.room),
             sequencer.closed.eq(self.o.valid & self.o.ready & self.o.p.last),
