@@ -18,28 +18,29 @@ class Target:
     nextpnr: str
     part: tuple[str, ...]
     out_of_context: tuple[str, ...]  #: options; without any, the ports are taken off the netlist instead
-    pins: tuple[str, ...]            #: options of a full chip, whose ports go on pins that nextpnr chooses
+    pins: tuple[str, ...]            #: options where ports go on pins that nextpnr chooses
     frequency: float                 #: MHz that placement strives for
     #: for designs of several arrays: a command before flip-flops are mapped, and options of nextpnr
     registers: str = ""
     arrays: tuple[str, ...] = ()
+    full: tuple[str, ...] = ()       #: further ones of a chip that they fill, on pins
 
 
 TARGETS = {
     # -nowidelut: trees of LUTs instead of PFUMX and L6MUX21 cells; insurance, says docs/decisions/0006.
     # registers: a reset or an enable of a few flip-flops becomes logic, and a chip that is full can be
     # placed, says docs/decisions/0019; the cells are those of synth_ecp5's own call. arrays: the default
-    # router rips up 4 of 10 connections of such a chip, and goes slower and slower. pins: a placer that
+    # router rips up 4 of 10 connections of such a chip, and goes slower and slower. full: a placer that
     # looks for short wires, and nothing but these.
     "ecp5-85k": Target(synth="synth_ecp5", options="-nowidelut", nextpnr="nextpnr-ecp5",
                        part=("--85k", "--speed", "6"), frequency=120.0,
                        out_of_context=("--package", "CABGA381", "--out-of-context"),
-                       pins=("--package", "CABGA756", "--lpf-allow-unconstrained", "--placer", "static",
-                             "--no-tmdriv", "--router2-alt-weights"),
+                       pins=("--package", "CABGA756", "--lpf-allow-unconstrained"),
                        registers="dfflegalize -minsrst 100 -mince 8 -cell $_DFF_?_ 01 -cell $_DFF_?P?_ r "
                                  "-cell $_SDFF_?P?_ r -cell $_DFFE_??_ 01 -cell $_DFFE_?P??_ r "
                                  "-cell $_SDFFE_?P??_ r",
-                       arrays=("--router", "router2")),
+                       arrays=("--router", "router2"),
+                       full=("--placer", "static", "--no-tmdriv", "--router2-alt-weights")),
     "ice40-up5k": Target(synth="synth_ice40", options="-device u -dsp", nextpnr="nextpnr-ice40",
                          part=("--up5k", "--package", "sg48"), frequency=24.0,
                          out_of_context=(), pins=("--pcf-allow-unconstrained",)),

@@ -42,8 +42,8 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
         Of placement; each is one run.
     out_of_context : bool
         Leave the ports unconnected instead of placing them on pins, of the ECP5's largest package. A design
-        that fills the chip needs pins: they hold the placer's first solution apart; and it is placed for
-        short wires, not for its clock (docs/decisions/0019).
+        that fills the chip needs pins: they hold the placer's first solution apart. With several arrays it is
+        placed for short wires, not for its clock (docs/decisions/0019).
     frequency : float, optional
         MHz to strive for; it changes the result a little, so compare only at the same one.
     progress : function of str, optional
@@ -58,7 +58,9 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
     progress = progress or (lambda text: None)
     part, folder, logs = _netlist(verilog, target, build_dir, progress, out_of_context)
     reports = []
-    options = (*(part.out_of_context if out_of_context else part.pins), *script(verilog, part).place)
+    several = script(verilog, part).place
+    options = (*(part.out_of_context if out_of_context else part.pins), *several,
+               *(part.full if several and not out_of_context else ()))
     for seed in seeds:
         progress(f"place and route for {target}, seed {seed}")
         name = f"seed{seed}"

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from shiftwork.golden.circulant.cells import Gru, Lstm
 from shiftwork.golden.circulant.compress import Options, compress
-from shiftwork.golden.circulant.config import CirculantConfig
+from shiftwork.golden.circulant.config import PRESETS, CirculantConfig
 from shiftwork.golden.circulant.encode import encode
 from shiftwork.golden.circulant.layers import Layer
 from shiftwork.golden.circulant.lower import lower
@@ -25,8 +25,7 @@ CELLS = {"google-lstm": Lstm(inputs=153, hidden=1024, projection=512, peephole=T
 
 _COMMON = {"phase_depth": 8, "state_depth": 512, "output_depth": 512, "sum_width": 20}
 CONFIGS = {
-    ("google-lstm", 16): CirculantConfig(block=16, rows=5, weight_depth=3072, row_depth=512,
-                                         coefficient_depth=2560, spectrum_depth=256, **_COMMON),
+    ("google-lstm", 16): PRESETS["google-lstm"],
     ("google-lstm", 8): CirculantConfig(block=8, rows=11, weight_depth=5120, row_depth=1024,
                                         coefficient_depth=2560, spectrum_depth=512, **_COMMON),
     ("gru-1024", 16): CirculantConfig(block=16, rows=5, weight_depth=3072, row_depth=512, peepholes=False,
@@ -37,6 +36,7 @@ CONFIGS = {
 """By cell and block size: engines of 119 to 127 multipliers that hold one sequence."""
 
 INTERLEAVED = 3     #: sequences side by side, as many as C-LSTM and E-RNN have frames under way
+FREQUENCY = 100.0   #: MHz that placement strives for
 STEPS = 4           #: of the sequence that the compiled RTL runs
 E_RNN = {("google-lstm", 16): (466, 824), ("google-lstm", 8): (864, 830), ("gru-1024", 16): (449, None),
          ("gru-1024", 8): (703, None)}
@@ -108,11 +108,14 @@ def work(name, bench):
 
 
 def latency(name, most, bench):
-    """The engine of blocks of 16, all weights on the chip, placed and routed; its latency, single stream."""
+    """The engine of blocks of 16, all weights on the chip, placed and routed; its latency, single stream.
+
+    Ports are on pins of the largest package, as nextpnr chooses.
+    """
     config = CONFIGS[name, 16]
     program = _program(bench, name, 16)
     cycles = predict(program).step_cycles
-    made = synthesis(bench, circulant, config, seeds=SEEDS)
+    made = synthesis(bench, circulant, config, seeds=SEEDS, out_of_context=False, frequency=FREQUENCY)
     found = cycles / made.median
     yield (at_most(f"{name}/latency", "us, single stream", found, most) if most else
            reported(f"{name}/latency", "us, single stream", found))

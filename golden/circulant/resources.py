@@ -13,7 +13,7 @@ model of three numbers, fitted to `MEASURED`:
             + transforms
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -139,14 +139,13 @@ def resources(config, device, logic):
         rams=sum(device.blocks(*shape)[0] for shape in found.values()),
         memory_bits=sum(depth * width for depth, width in found.values()))
 
-_BOARD = PRESETS["ulx3s-85f"]
-
 MEASURED = (
     (PRESETS["tiny"], 5675),
     (CirculantConfig(rows=1), 6384),
     (PRESETS["default"], 8928),
-    (replace(_BOARD, rows=2, weight_depth=512), 10459),
-    (_BOARD, 17583),
+    (CirculantConfig(block=16, rows=2, weight_depth=512, row_depth=512, coefficient_depth=2560,
+                     state_depth=512), 10459),
+    (PRESETS["google-lstm"], 18084),
 )
 """TRELLIS_COMB of whole engines with their buses, packed for the LFE5U-85F (`boards.synthesis.pack`)."""
 

@@ -281,8 +281,7 @@ def test_a_trained_network_is_in_blocks_of_the_board(monkeypatch):
     found, config = circulant.train_digits(3), circulant.PRESETS["ulx3s-85f"]
     assert asked == {"seed": 3, "sizes": (config.block,)}
     assert (found.accuracy, found.compressed_accuracy) == (0.75, 0.5)
-    # Of x 8 columns are in one block of 16.
-    assert found.rate == 32 / 12 * (3 * 32 * 40) / (3 * 2 * 3 * 16)
+    assert found.rate == 32 / 12 * 8
     assert circulant.encode(found.integer, config).metadata["inputs"] == 8
 
 

@@ -104,7 +104,7 @@ def test_states_begin_anew_with_each_sequence():
 
 def test_the_order_of_an_lstm():
     """With a dependence of 2 rows blocks interleave, so that but one row is idle, in front of the last."""
-    config = replace(PRESETS["ulx3s-85f"], row_depth=512)
+    config = PRESETS["google-lstm"]
     cell = Lstm(inputs=16, hidden=512)
     program = program_of([cell], config)
     _, (phase,), rows = program.parse()

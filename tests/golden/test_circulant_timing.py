@@ -95,7 +95,7 @@ def test_steps_cycle_by_cycle(config, name, sequences):
 
 
 def test_a_sequence_beside_hides_the_tail():
-    config = replace(PRESETS["ulx3s-85f"], row_depth=1024, state_depth=1024)
+    config = replace(PRESETS["google-lstm"], row_depth=1024, state_depth=1024)
     cell = Lstm(inputs=64, hidden=256, projection=128)
     one, two = (program_of([cell], config, sequences) for sequences in (1, 2))
     assert multiplications(two) == 2 * multiplications(one)
