@@ -152,7 +152,7 @@ PRESETS = {
     "tiny": CirculantConfig(block=4, rows=2, spectrum_depth=64, weight_depth=512, row_depth=128,
                             coefficient_depth=256, state_depth=128, output_depth=64),
     "default": CirculantConfig(),
-    "ulx3s-85f": CirculantConfig(weight_depth=4096, row_depth=512, coefficient_depth=2048, state_depth=512),
+    "ulx3s-85f": CirculantConfig(weight_depth=2048, row_depth=512, coefficient_depth=2048, state_depth=512),
     "google-lstm": CirculantConfig(block=16, rows=5, sum_width=20, weight_depth=3072, row_depth=512,
                                    coefficient_depth=2560, state_depth=512, output_depth=512, phase_depth=8),
 }

@@ -87,7 +87,8 @@ def multipliers(config):
 def memories(config):
     """{name: (words, bits of a word)} of all memories."""
     return {
-        "weights": (config.weight_depth, config.weight_word),
+        **{f"weights {row}": (config.weight_depth, config.weight_word // config.rows)
+           for row in range(config.rows)},
         "spectra": (config.spectrum_depth, config.block * config.spectrum_width),
         "phases": (config.phase_depth, 192), "rows": (config.row_depth, 96),
         "coefficients": (config.coefficient_depth, 64),
