@@ -9,7 +9,7 @@ taking two activations; ``backward(node, arrays, dy, cache)`` returns ((dx of ea
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = ["FORWARD", "BACKWARD", "patches", "softmax_cross_entropy"]
+__all__ = ["FORWARD", "BACKWARD", "patches", "softmax_cross_entropy", "unpatch"]
 
 
 def patches(x, kernel, strides, pads):
@@ -21,7 +21,7 @@ def patches(x, kernel, strides, pads):
     return np.ascontiguousarray(windows.transpose(0, 4, 5, 1, 2, 3))
 
 
-def _unpatch(columns, shape, strides, pads):
+def unpatch(columns, shape, strides, pads):
     """Adjoint of ``patches``: sums (C, R, S, OH, OW, N) back into an array of ``shape`` (C, H, W, N)."""
     top, left, bottom, right = pads
     channels, rows, cols, batch = shape
@@ -68,7 +68,7 @@ def _conv_backward(node, arrays, dy, cache):
     if len(node.inputs) > 2:
         grads[node.inputs[2]] = dy.reshape(len(weight), -1).sum(axis=1)
     dcolumns = (matrices.transpose(0, 2, 1) @ flat).reshape(columns.shape)
-    return (_unpatch(dcolumns, shape, strides, pads),), grads
+    return (unpatch(dcolumns, shape, strides, pads),), grads
 
 
 def _gemm(node, arrays, training, x):
