@@ -30,7 +30,7 @@ def shift_round(values, shift):
 
         (v + 2 ** (s - 1) - 1 + bit s of v) >> s    for s >= 1,    v << -s    for s <= 0
 
-    An adder with a carry in. ``values`` are integers below 2 ** 62 in magnitude, also after a shift to the
+    An adder with a carry in. ``values`` are integers of at most 2 ** 61 in magnitude, also after a shift to the
     left; ``shift`` is one integer or an array that broadcasts.
     """
     values, shift = np.asarray(values, np.int64), np.asarray(shift, np.int64)

@@ -1,10 +1,14 @@
 """One training step as a sequence of named operations: what a sequencer in hardware follows."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["Kind", "Operation", "check", "forward_operations", "step_operations"]
+__all__ = ["MOST_TERMS", "Kind", "Operation", "check", "check_terms", "forward_operations", "step_operations"]
+
+MOST_TERMS = 1 << 16
+"""Terms of a sum: of a product's, and of batch normalization's over a channel."""
 
 
 class Kind(Enum):
@@ -71,6 +75,21 @@ def check(network):
     last = network.nodes[-1]
     _require(last.op_type == "Gemm" and last.outputs[0] == network.output_name, last,
              f"be a Gemm with the output '{network.output_name}'", f"{last.op_type} with '{last.outputs[0]}'")
+
+
+def check_terms(network, batch):
+    """Raises ValueError where a sum has more than 2 ** 16 terms: accumulators of 40 bits might then overflow.
+
+    The greatest is a weight's gradient: 255 * 32767 * 2 ** 16 < 2 ** 39.
+    """
+    for node in network.nodes:
+        if node.op_type in ("Conv", "Gemm", "BatchNormalization"):
+            images = batch * math.prod(network.shapes[node.outputs[0]][1:])
+            _require(images <= MOST_TERMS, node, f"have at most {MOST_TERMS} outputs of a channel in a batch", images)
+        if node.op_type in ("Conv", "Gemm"):
+            shape = network.arrays[node.inputs[1]].shape
+            inputs = max(math.prod(shape[1:]), shape[0] * math.prod(shape[2:]))
+            _require(inputs <= MOST_TERMS, node, f"have at most {MOST_TERMS} terms in a sum", inputs)
 
 
 _FORWARD = {"Relu": Kind.RECTIFY, "MaxPool": Kind.POOL, "Flatten": Kind.FLATTEN, "Add": Kind.ADD}

@@ -41,9 +41,9 @@ class Controller:
         self.slow += int(shift_round(fresh - self.slow, _SLOW))
 
     def move(self):
-        if self.fast > self.slow + (self.slow >> _MARGIN):
+        if self.fast > self.slow:
             self.tolerance, self.wait = max(self.tolerance - 1, 0), _PATIENCE
         elif self.wait:
             self.wait -= 1
-        elif self.fast <= self.slow:
+        elif self.fast < self.slow - (self.slow >> _MARGIN):
             self.tolerance = min(self.tolerance + 1, self.limit)

@@ -6,7 +6,7 @@ import numpy as np
 from shiftwork.golden.common.optim import shift_images
 
 from .network import pixels
-from .operations import step_operations
+from .operations import check_terms, step_operations
 
 __all__ = ["IntegerSettings", "Training", "train"]
 
@@ -49,11 +49,12 @@ class IntegerSettings:
 class Training:
     """Steps of one training: an interpreter, the operations of a step, what the settings say for each.
 
-    Changes the IntegerNetwork that it is given. After a step ``interpreter.tensors`` holds all its tensors.
+    Changes the IntegerNetwork that it is given. Raises ValueError where `check_terms` does. After a step ``interpreter.tensors`` holds all its tensors.
     """
 
     def __init__(self, net, settings, steps, precision=None):
         self.net, self.settings, self.steps, self.number = net, settings, steps, 0
+        check_terms(net.network, settings.batch)
         self.operations = step_operations(net.network)
         self.interpreter = net.interpreter(settings.seed, precision)
 
