@@ -16,7 +16,7 @@ from .recipes import convolutional
 __all__ = ["MODES", "Result", "run", "train_digits", "train_mnist"]
 
 MODES = ("float", "flagged", "16 bits", "dynamic")
-"""Floating point (Adam); integers with errors E2 of flagged 8 bits, of 16 bits, flagged with dynamic precision."""
+"""Floating point (Adam); integers, E2 in flagged 8 bits, in 16 bits, and with dynamic precision."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,16 @@ def _float(data, graph, settings, rate, progress):
     """Adam with the same epochs, batches and shifts."""
     same = Settings(epochs=settings.epochs, batch=settings.batch, shift=settings.shift, seed=settings.seed,
                     rate=rate)
-    found = refresh_statistics(train_float(graph, data.train_x, data.train_y, same, progress=progress), data.train_x)
+    found = train_float(graph, data.train_x, data.train_y, same, progress=progress)
+    found = refresh_statistics(found, data.train_x)
     return Result(found, found.accuracy(data.test_x, data.test_y))
 
 
 def run(data, graph, settings, *, rate, modes=MODES, progress=None, dynasty=None):
     """{mode: Result} of ``graph`` trained on ``data`` (a Dataset) in each of ``modes``.
 
-    ``settings`` (IntegerSettings) also gives floating point its epochs, batches, shifts and seed; ``rate`` is its
-    learning rate. ``progress(mode, epoch, epochs, loss)`` is called after each epoch.
+    ``settings`` (IntegerSettings) also gives floating point its epochs, batches, shifts and seed; ``rate`` is
+    its learning rate. ``progress(mode, epoch, epochs, loss)`` is called after each epoch.
     """
     found = {}
     for mode in modes:
@@ -55,7 +56,8 @@ def run(data, graph, settings, *, rate, modes=MODES, progress=None, dynasty=None
         precision = Precision(dynasty or DynastySettings()) if mode == "dynamic" else None
         net = train(IntegerNetwork.random(graph, config, settings.seed), data.train_x, data.train_y, settings,
                     precision, step)
-        found[mode] = Result(net, net.accuracy(data.test_x, data.test_y), precision.speedup if precision else 1.0)
+        found[mode] = Result(net, net.accuracy(data.test_x, data.test_y),
+                             precision.speedup if precision else 1.0)
     return found
 
 
@@ -73,7 +75,9 @@ def train_digits(seed=0, progress=None, *, epochs=10, modes=MODES):
 
 
 def train_mnist(seed=0, progress=None, *, epochs=3, modes=MODES):
-    """28x28 digits: Conv 16, Conv 32, Conv 32, each with a pool, Gemm 10, batches of 64; as ``train_digits``."""
+    """28x28 digits: Conv 16, Conv 32, Conv 32, each with a pool, Gemm 10, batches of 64; as
+    ``train_digits``.
+    """
     settings = IntegerSettings(epochs=epochs, rates=_RATES, levels=((0.0, 128),), seed=seed)
     return run(mnist10k(), convolutional((1, 28, 28), (16, 32, 32), 10, {1, 2, 3}, seed), settings, rate=5e-3,
                modes=modes, progress=progress)

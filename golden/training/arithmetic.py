@@ -12,7 +12,7 @@ MANTISSA_BITS = 16
 
 
 def bit_length(values):
-    """Bits of the magnitudes of ``values`` (integers below 2 ** 62), int64: 0 for 0, n for 2**(n-1) .. 2**n - 1.
+    """Bits of the magnitudes of ``values`` (below 2 ** 62), int64: 0 of 0, n of 2**(n-1) .. 2**n - 1.
 
     In hardware a priority encoder.
     """
@@ -30,8 +30,8 @@ def shift_round(values, shift):
 
         (v + 2 ** (s - 1) - 1 + bit s of v) >> s    for s >= 1,    v << -s    for s <= 0
 
-    An adder with a carry in. ``values`` are integers of at most 2 ** 61 in magnitude, also after a shift to the
-    left; ``shift`` is one integer or an array that broadcasts.
+    An adder with a carry in. ``values`` are integers of at most 2 ** 61 in magnitude, also after a shift to
+    the left; ``shift`` is one integer or an array that broadcasts.
     """
     values, shift = np.asarray(values, np.int64), np.asarray(shift, np.int64)
     right = np.clip(shift, 0, 62)
@@ -41,13 +41,13 @@ def shift_round(values, shift):
 
 
 def saturate(values, bits):
-    """``values`` clipped to -(2 ** (bits - 1) - 1) .. 2 ** (bits - 1) - 1: symmetric, so that -v always fits."""
+    """``values`` clipped to -m .. m, m = 2 ** (bits - 1) - 1: symmetric, so that -v always fits."""
     most = (1 << bits - 1) - 1
     return np.clip(values, -most, most)
 
 
 def divide_round(numerator, denominator):
-    """The integer nearest to ``numerator / denominator``, halves to the even one; Python integers, denominator > 0.
+    """The integer nearest to ``numerator / denominator`` (Python's, denominator > 0), halves to even.
 
     In hardware a divider of one quotient bit a cycle, whose remainder is compared with half the denominator.
     """

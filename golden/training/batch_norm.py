@@ -1,4 +1,4 @@
-"""Batch normalization of integers, forward and backward: exact sums, one root and one reciprocal a channel."""
+"""Batch normalization of integers, forward and backward: exact sums, a root and a reciprocal a channel."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ RUNNING_BITS = 8
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Of each channel, int64 (C,): mean and deviation on the grid 2 ** -15, the latter with epsilon, at least 1."""
+    """Mean and deviation of each channel, int64 (C,) on the grid 2 ** -15; deviations are at least 1."""
 
     mean: np.ndarray
     deviation: np.ndarray
@@ -51,7 +51,8 @@ def statistics(x):
         mean = round( S1 * 2^(15 - f) / N )                       x on the grid 2^-f, f <= 15
         deviation = min( round( sqrt(N S2 - S1^2) * 2^(15 - f) / N ), 2^24 - 1 ) + 1
 
-    Both rounded as from the exact value, halves to even: the paper's Q(mean, 16) and Q(sqrt(var), 16) + 2^-15.
+    Both rounded as from the exact value, halves to even. In the paper's words: Q(mean, 16) and
+    Q(sqrt(var), 16) + 2^-15.
     """
     lift, count = DEVIATION_FRACTION + x.exponent, _count(x.integers)
     flat = x.integers.reshape(len(x.integers), -1)
@@ -59,15 +60,17 @@ def statistics(x):
     for total, square in zip(flat.sum(axis=1).tolist(), (flat * flat).sum(axis=1).tolist(), strict=True):
         means.append(divide_round(total << lift, count))
         spread = count * square - total * total << 2 * lift
-        # Four times: then every half is an even number of quarters, which a root with sticky bit is compared with.
-        deviations.append(min(divide_round(root_with_sticky(4 * spread), 4 * count), (1 << WIDE_BITS) - 1) + 1)
+        # Four times: then every half is an even number, with which a root with sticky bit can be compared.
+        deviation = divide_round(root_with_sticky(4 * spread), 4 * count)
+        deviations.append(min(deviation, (1 << WIDE_BITS) - 1) + 1)
     return Statistics(np.array(means, np.int64), np.array(deviations, np.int64))
 
 
 def normalize(x, found, config):
     """x_hat = (x - mean) / deviation of ``x`` (Scaled) with ``found`` (Statistics), Scaled.
 
-        c = x * 2^(15 - f) - mean,    x_hat = clip( round( c * m / 2^(L + 15 - F) ), ..),    F = normal_fraction
+        c = x * 2^(15 - f) - mean
+        x_hat = clip( round( c * m / 2^(L + 15 - F) ), ..),    F = normal_fraction
 
     One product of 26 by 17 bits an element. Where nothing is clipped |x_hat - c / deviation| is at most
     1/2 + 2^(normal_bits - 17) of the last bit: 1/2 by rounding, and |c / deviation| < 2^(normal_bits - 1) of
@@ -76,7 +79,8 @@ def normalize(x, found, config):
     mantissa, length = (_column(part, x.integers) for part in found.reciprocals)
     centred = (x.integers << DEVIATION_FRACTION + x.exponent) - _column(found.mean, x.integers)
     shift = length + (MANTISSA_BITS - 1 - config.normal_fraction)
-    return Scaled(saturate(shift_round(centred * mantissa, shift), config.normal_bits), -config.normal_fraction)
+    integers = saturate(shift_round(centred * mantissa, shift), config.normal_bits)
+    return Scaled(integers, -config.normal_fraction)
 
 
 def scale_and_shift(normal, gamma, beta):
@@ -96,7 +100,7 @@ def error_sums(error, normal):
 
 
 def _factors(gamma, found):
-    """(F, exponent): gamma / deviation of each channel, F of 18 bits on one grid for all; the greatest fills it."""
+    """(F, exponent): gamma / deviation of each channel, integers F of 18 bits that the greatest one fills."""
     mantissa, length = found.reciprocals
     product = gamma * mantissa
     top = int(np.max(bit_length(product) - length, initial=-64, where=product != 0))
@@ -105,13 +109,14 @@ def _factors(gamma, found):
 
 
 def input_error(error, normal, sums, gamma, found):
-    """dx = gamma / deviation * (e - mean(e) - x_hat * mean(e * x_hat)) for ``error`` (Scaled, 8 bits), Scaled.
+    """dx = gamma / deviation * (e - mean(e) - x_hat * mean(e * x_hat)) of an 8-bit ``error`` (both Scaled).
 
         a = round( dbeta 2^8 / N ),    b = round( dgamma 2^8 / N )        dgamma in units of e: 2^-F each
         u = clip18( e 2^8 - a - round( x_hat * b / 2^F ) ),    dx = u * factor
 
-    a and b are rounded divisions, one each a channel; the factor is gamma / deviation in 18 bits (`_factors`),
-    so that an element takes one product of 16 by 18 and one of 18 by 18 bits. dx has 35 bits and one exponent.
+    a and b are rounded divisions, one each a channel; the factor is gamma / deviation in 18 bits
+    (`_factors`), so that an element takes one product of 16 by 18 and one of 18 by 18 bits. dx has 35 bits
+    and one exponent.
     """
     dbeta, dgamma = sums
     count = _count(error.integers)

@@ -6,7 +6,7 @@ __all__ = ["ACTIVATION_BITS", "DEVIATION_FRACTION", "FACTOR_BITS", "FRACTION", "
            "MASTER_BITS", "MASTER_FRACTION", "PRODUCT_FRACTION", "WEIGHT_BITS", "WIDE_BITS", "TrainingConfig"]
 
 WEIGHT_BITS, ACTIVATION_BITS, FRACTION = 8, 8, 7
-"""Weights, gammas, betas (signed) and activations (unsigned) in products: bits, and those behind the point."""
+"""Weights, gammas, betas (signed), activations (unsigned): bits, and those behind the point."""
 
 PRODUCT_FRACTION, WIDE_BITS = 14, 24
 """What products yield: bits behind the point, and bits it is saturated to."""

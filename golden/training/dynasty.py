@@ -43,10 +43,10 @@ def wanted_widths(lengths, importance, tolerance, signed):
 
         max(0, lengths - B) <= tolerance + (greatest importance - importance)
 
-    ``lengths``: bit length of the tile's greatest number; B bits of magnitude a width has. ``importance``: bit
-    length of the sum of the gradients' magnitudes in the tile; a change of the tile's numbers by up to half a
-    step changes the loss by at most that sum times half a step (first order), so that a gradient half as great
-    pays for a step twice as great.
+    ``lengths``: bit length of the tile's greatest number; B bits of magnitude a width has. ``importance``:
+    bit length of the sum of the gradients' magnitudes in the tile; a change of the tile's numbers by up to
+    half a step changes the loss by at most that sum times half a step (first order), so that a gradient half
+    as great pays for a step twice as great.
     """
     allowed = tolerance + importance.max(initial=0) - importance
     found = np.full(lengths.shape, WIDTHS[-1], np.int64)
@@ -58,7 +58,7 @@ def wanted_widths(lengths, importance, tolerance, signed):
 
 @dataclass(eq=False)
 class WidthMap:
-    """Widths of a tensor's tiles; images share them. More bits at once, fewer by two after ``hold`` wishes in a row."""
+    """Widths of a tensor's tiles: more bits at once, two fewer after ``hold`` wishes in a row."""
 
     widths: np.ndarray
     hold: int
@@ -96,7 +96,7 @@ class Precision:
         return {name: float(found.widths.mean()) for name, found in self.maps.items()}
 
     def operands(self, product, node, tensors):
-        """Integers of ``tensors`` ({"x", "weight", "error": Scaled}, two of them), rounded to their tiles' widths."""
+        """Integers of ``tensors`` (two of "x", "weight", "error": Scaled), rounded to their tiles' widths."""
         names = {"x": node.sources[0], "weight": node.inputs[1], "error": f"E2 {node.outputs[0]}"}
         self._layers.setdefault(node.name, (node, names, set()))[2].add(product)
         return [self._operand(names[kind], kind, tensor.integers) for kind, tensor in tensors.items()]

@@ -21,7 +21,7 @@ ALIGN_BITS = 16
 
 
 def rectify(x):
-    """ReLU: clip( round(x), 0, 255 ) on the grid 2 ** -7, of ``x`` Scaled with 7 or more bits behind the point."""
+    """ReLU: clip( round(x), 0, 255 ) on the grid 2 ** -7; ``x`` has 7 or more bits behind the point."""
     most = (1 << ACTIVATION_BITS) - 1
     return Scaled(np.clip(shift_round(x.integers, -FRACTION - x.exponent), 0, most), -FRACTION)
 
@@ -67,7 +67,7 @@ class Interpreter:
             self.one(operation)
 
     def one(self, operation):
-        """Runs one operation: reads tensors (parameters where there is no such tensor), writes the results."""
+        """Runs one operation: reads tensors, or parameters of that name, and writes its results."""
         node = self._nodes.get(operation.node)
         reads = [self.tensors.get(name, self.parameters.get(name)) for name in operation.reads]
         results = _COMPUTE[operation.kind](self, operation, node, *reads)
@@ -76,7 +76,7 @@ class Interpreter:
             self.tensors.update(zip(operation.writes, results, strict=True))
 
     def operands(self, product, node, **tensors):
-        """Integers of a ``product``'s operands (x, weight, error: Scaled), as many bits as their tiles have."""
+        """Integers of a ``product``'s operands (x, weight, error: Scaled), in their tiles' bits."""
         if self.precision is None:
             return [tensor.integers for tensor in tensors.values()]
         return self.precision.operands(product, node, tensors)

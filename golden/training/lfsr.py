@@ -8,7 +8,7 @@ __all__ = ["LAGS", "STATE_BITS", "RandomLanes", "jump", "seed_state"]
 
 STATE_BITS = 32
 LAGS = (32, 30, 26, 25)
-"""The bit sequence: b[n] = b[n - 32] ^ b[n - 30] ^ b[n - 26] ^ b[n - 25]; x^32 + x^7 + x^6 + x^2 + 1, primitive."""
+"""Bits are sums of these: the primitive polynomial x^32 + x^7 + x^6 + x^2 + 1."""
 
 _MASK = (1 << STATE_BITS) - 1
 
@@ -59,12 +59,12 @@ class RandomLanes:
 
         b[n] = b[n - 32] ^ b[n - 30] ^ b[n - 26] ^ b[n - 25],
 
-    a look-up table of four inputs for each; they are the number, the oldest its bit 0. A lane's numbers repeat
-    after 2 ** 32 - 1. Lane l begins l * ((2 ** 32 - 1) // lanes) numbers behind lane 0, so that no two lanes
-    come across the same part before that many steps.
+    a look-up table of four inputs for each; they are the number, the oldest its bit 0. A lane's numbers
+    repeat after 2 ** 32 - 1. Lane l begins l * ((2 ** 32 - 1) // lanes) numbers behind lane 0, so that no two
+    lanes come across the same part before that many steps.
 
-    An array of E elements takes ceil(E / lanes) steps of *all* lanes; numbers beyond the last element are left
-    out. A unit with a divisor of ``lanes`` as its width keeps the states in turn.
+    An array of E elements takes ceil(E / lanes) steps of *all* lanes; numbers beyond the last element are
+    left out. A unit with a divisor of ``lanes`` as its width keeps the states in turn.
     """
 
     def __init__(self, seed, lanes):
@@ -81,12 +81,13 @@ class RandomLanes:
         for n in range(min(steps, STATE_BITS)):
             states = _step(states)
             words[n] = states >> np.uint64(STATE_BITS - RANDOM_BITS)
-        # Squared four times, the polynomial relates words as it relates bits: so many at once as are 25 apart.
+        # Squared four times, the polynomial relates words as it relates bits: 25 of them can be had at once.
         for n in range(STATE_BITS, steps, LAGS[-1]):
             stop = min(n + LAGS[-1], steps)
             for lag in LAGS:
                 words[n:stop] ^= words[n - lag:stop - lag]
         if steps > STATE_BITS:
-            states = words[steps - 2].astype(np.uint64) | words[steps - 1].astype(np.uint64) << np.uint64(RANDOM_BITS)
+            older, newer = words[steps - 2:].astype(np.uint64)
+            states = older | newer << np.uint64(RANDOM_BITS)
         self.states = states
         return words[:steps].reshape(-1)[:count].astype(np.int64)

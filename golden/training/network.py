@@ -21,13 +21,14 @@ _INITIAL_GAMMA = 0.5
 def pixels(x):
     """Integers 0 .. 255 of images ``x`` (N, ...) in 0 .. 1, batch last, as Scaled on the activations' grid.
 
-    floor(255 x + 1/2); an activation of 255 means 255/128, and as batch normalization follows the factor does not
-    matter. Raises ValueError for values outside 0 .. 1.
+    floor(255 x + 1/2); an activation of 255 means 255/128, and as batch normalization follows the factor does
+    not matter. Raises ValueError for values outside 0 .. 1.
     """
     x = np.asarray(x, np.float64)
     if x.size and not (x.min() >= 0 and x.max() <= 1):
         raise ValueError(f"images must be within 0 .. 1, not {x.min():g} .. {x.max():g}")
-    return Scaled(np.ascontiguousarray(np.moveaxis(np.floor(255 * x + 0.5).astype(np.int64), 0, -1)), -FRACTION)
+    integers = np.floor(255 * x + 0.5).astype(np.int64)
+    return Scaled(np.ascontiguousarray(np.moveaxis(integers, 0, -1)), -FRACTION)
 
 
 def _truncated_normal(shape, rng):
@@ -55,7 +56,7 @@ class IntegerNetwork:
 
     @classmethod
     def random(cls, network, config=None, seed=0):
-        """Weights normal of variance 1 / inputs within two deviations, on the grid 2 ** -15; gamma 1/2, others 0."""
+        """Weights normal, variance 1 / inputs, cut at two deviations, grid 2 ** -15; gamma 1/2, others 0."""
         rng, parameters = np.random.default_rng(seed), {}
         for node in network.nodes:
             if node.op_type in ("Conv", "Gemm"):
@@ -76,12 +77,13 @@ class IntegerNetwork:
 
     def copy(self):
         """With arrays of its own."""
-        parameters = {name: Parameter(p.master.copy(), p.accumulator.copy()) for name, p in self.parameters.items()}
+        parameters = {name: Parameter(p.master.copy(), p.accumulator.copy())
+                      for name, p in self.parameters.items()}
         running = {name: tuple(part.copy() for part in parts) for name, parts in self.running.items()}
         return replace(self, parameters=parameters, running=running)
 
     def statistics(self, name):
-        """Running Statistics of the node ``name``, as a batch's; mean 0 and deviation 1 before the first batch."""
+        """Running Statistics of the node ``name``; mean 0, deviation 1 before the first batch."""
         if name not in self.running:
             shape = next(self.parameters[node.inputs[1]].master.shape for node in self.network.nodes
                          if node.name == name)
@@ -90,7 +92,7 @@ class IntegerNetwork:
         return Statistics(mean, deviation)
 
     def logits(self, x, batch=256):
-        """Integers (N, K) on the grid 2 ** -14 of images ``x`` (N, ...) in 0 .. 1, with running statistics."""
+        """Integers (N, K) on the grid 2 ** -14 of images ``x`` (N, ...), with running statistics."""
         run, found = self.interpreter(), []
         operations = forward_operations(self.network, training=False)
         fixed = {f"statistics {node.name}": self.statistics(node.name) for node in self.network.nodes
@@ -107,10 +109,10 @@ class IntegerNetwork:
 
     def floats(self):
         """{array name: float64} of what the forward pass reads, running variances as ONNX has them."""
-        found = {name: np.ldexp(p.rounded.astype(np.float64), -FRACTION) for name, p in self.parameters.items()}
+        found = {name: Scaled(p.rounded, -FRACTION).values for name, p in self.parameters.items()}
         for node in self.network.nodes:
             if node.op_type == "BatchNormalization":
                 statistics = self.statistics(node.name)
-                found[node.inputs[3]] = np.ldexp(statistics.mean.astype(np.float64), -DEVIATION_FRACTION)
-                found[node.inputs[4]] = np.ldexp(statistics.deviation.astype(np.float64), -DEVIATION_FRACTION) ** 2
+                found[node.inputs[3]] = Scaled(statistics.mean, -DEVIATION_FRACTION).values
+                found[node.inputs[4]] = Scaled(statistics.deviation, -DEVIATION_FRACTION).values ** 2
         return found

@@ -42,7 +42,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Operation:
-    """``writes = kind(reads)``: names of tensors in the store; ``node`` is the layer's name ("" for the loss)."""
+    """``writes = kind(reads)``: names of tensors; ``node`` is the layer's name ("" for the loss)."""
 
     kind: Kind
     node: str
@@ -85,7 +85,8 @@ def check_terms(network, batch):
     for node in network.nodes:
         if node.op_type in ("Conv", "Gemm", "BatchNormalization"):
             images = batch * math.prod(network.shapes[node.outputs[0]][1:])
-            _require(images <= MOST_TERMS, node, f"have at most {MOST_TERMS} outputs of a channel in a batch", images)
+            _require(images <= MOST_TERMS, node,
+                     f"have at most {MOST_TERMS} outputs of a channel in a batch", images)
         if node.op_type in ("Conv", "Gemm"):
             shape = network.arrays[node.inputs[1]].shape
             inputs = max(math.prod(shape[1:]), shape[0] * math.prod(shape[2:]))
@@ -96,7 +97,7 @@ _FORWARD = {"Relu": Kind.RECTIFY, "MaxPool": Kind.POOL, "Flatten": Kind.FLATTEN,
 
 
 def forward_operations(network, training=True):
-    """Operations of the forward pass, a list; without ``training`` running statistics take the batch's place."""
+    """Operations of the forward pass, a list; without ``training`` nothing writes statistics."""
     found = []
     for node in network.nodes:
         y, name, arrays = node.outputs[0], node.name, node.inputs[len(node.sources):]
@@ -105,11 +106,13 @@ def forward_operations(network, training=True):
             continue
         trained = arrays[:2]
         rounded = tuple(f"rounded {array}" for array in trained)
-        found += [Operation(Kind.ROUND, name, (array,), (to,)) for array, to in zip(trained, rounded, strict=True)]
+        found += [Operation(Kind.ROUND, name, (array,), (to,))
+                  for array, to in zip(trained, rounded, strict=True)]
         if node.op_type == "BatchNormalization":
+            statistics = f"statistics {name}"
             if training:
-                found.append(Operation(Kind.STATISTICS, name, node.sources, (f"statistics {name}",)))
-            found += [Operation(Kind.NORMALIZE, name, (*node.sources, f"statistics {name}"), (f"normal {y}",)),
+                found.append(Operation(Kind.STATISTICS, name, node.sources, (statistics,)))
+            found += [Operation(Kind.NORMALIZE, name, (*node.sources, statistics), (f"normal {y}",)),
                       Operation(Kind.SCALE, name, (f"normal {y}", *rounded), (y,))]
         else:
             found.append(Operation(Kind.MULTIPLY, name, (*node.sources, *rounded), (y,)))

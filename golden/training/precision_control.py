@@ -20,9 +20,9 @@ class Controller:
 
         fast += (loss - fast) / 4,    slow += (loss - slow) / 16       rounded, 8 bits behind the last one
 
-    The move: if fast > slow + slow / 16 (the loss rises), tolerance - 1, and the next 4 moves do not go up; else, if
-    fast <= slow (it falls) and none of these moves is left, tolerance + 1. In between, nothing. So there is a
-    band without a change, and after a failure a pause: tolerance does not swing from move to move.
+    The move: if fast > slow + slow / 16 (the loss rises), tolerance - 1, and the next 4 moves do not go up;
+    else, if fast <= slow (it falls) and none of these moves is left, tolerance + 1. In between, nothing. So
+    there is a band without a change, and after a failure a pause: tolerance does not swing from move to move.
     """
 
     tolerance: int

@@ -9,8 +9,8 @@ __all__ = ["exact_product", "forward", "input_gradient", "weight_gradient"]
 def exact_product(a, b):
     """a @ b of integer matrices, int64.
 
-    Computed in floating point, which is faster, where no sum can leave the integers that it holds: any order of
-    summation is then exact. Raises OverflowError beyond 2 ** 53.
+    Computed in floating point, which is faster, where no sum can leave the integers that it holds: any order
+    of summation is then exact. Raises OverflowError beyond 2 ** 53.
     """
     bound = int(np.abs(a).max(initial=0)) * int(np.abs(b).max(initial=0)) * a.shape[1]
     if bound > 1 << 53:
@@ -54,7 +54,7 @@ def weight_gradient(node, x, error, weight):
 
 
 def input_gradient(node, error, weight, shape):
-    """dx[c, q, n] = sum over m and the taps (r, s) at which p reads q of weight[m, c, r, s] * error[m, p, n]."""
+    """dx[c, q, n] = sum over m, and taps (r, s) at which p reads q, of weight[m, c, r, s] * error[m, p, n]."""
     matrix = weight.reshape(len(weight), -1)
     columns = exact_product(matrix.T, error.reshape(len(error), -1))
     if node.op_type == "Gemm":

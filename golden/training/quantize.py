@@ -37,13 +37,13 @@ class Scaled:
 
 
 def scale_exponent(most):
-    """r with R = 2 ** r, r = round(log2 ``most``), for the greatest magnitude ``most`` of a tensor's integers.
+    """r = round(log2 ``most``), R = 2 ** r, of the greatest magnitude ``most`` of a tensor's integers.
 
         r = L - 1  if  most < sqrt(2) * 2 ** (L - 1),   else L,    L the bit length of most
 
     Without a logarithm: ``most``, shifted so that its first bit is bit 61, is compared with the constant
-    ceil(sqrt(2) * 2 ** 61). The constant's first 24 bits are enough for integers of up to 24 bits. There is no
-    tie: sqrt(2) is irrational. A tensor of zeros has r = 0, as has most = 1; all that is made of it is zero.
+    ceil(sqrt(2) * 2 ** 61). The constant's first 24 bits are enough for integers of up to 24 bits. There is
+    no tie: sqrt(2) is irrational. A tensor of zeros has r = 0, as has most = 1.
     """
     most = int(most)
     if most == 0:
@@ -61,7 +61,7 @@ def direct(values, fraction, bits):
 
         clip( round(x * 2 ** fraction), +-(2 ** (bits - 1) - 1) ) * 2 ** -fraction
 
-    Halves to the even integer. The paper's Q does not clip: equal as long as nothing needs more than ``bits``.
+    Halves to the even integer. The paper's Q does not clip: equal as long as ``bits`` are enough.
     """
     shift = -fraction - values.exponent
     # A number of more than `bits` is clipped in any case, so nothing is lost, and no shift to the left wraps.
@@ -87,9 +87,9 @@ def constant(values, levels, random):
         clip( Sr(levels * x / R), +-(levels - 1) ) * 2 ** -14,    R = 2 ** round(log2 max|x|)
         Sr(y) = sign(y) * ( floor|y| + [first 16 bits of |y|'s fraction > random] )
 
-    R is not multiplied back: only the direction of the gradient counts. ``levels`` (the paper's dr) is a power
-    of two, 2 .. 128; ``random`` are integers 0 .. 65535, one for each value, in the array's order. If they are
-    uniform, the mean of Sr(y) is y with its fraction cut to 16 bits.
+    R is not multiplied back: only the direction of the gradient counts. ``levels`` (the paper's dr) is a
+    power of two, 2 .. 128; ``random`` are integers 0 .. 65535, one for each value, in the array's order. If
+    they are uniform, the mean of Sr(y) is y with its fraction cut to 16 bits.
     """
     magnitude = np.abs(values.integers)
     shift = _scale_of(values.integers) - (levels.bit_length() - 1)
@@ -119,7 +119,8 @@ class Flagged:
     @property
     def words(self):
         """What is stored: flag * 256 + sign * 128 + |mantissa|."""
-        return (self.flag.astype(np.int64) << 8) + ((self.mantissa < 0).astype(np.int64) << 7) + abs(self.mantissa)
+        flag, sign = self.flag.astype(np.int64), (self.mantissa < 0).astype(np.int64)
+        return (flag << 8) + (sign << 7) + np.abs(self.mantissa)
 
     @classmethod
     def of(cls, words, exponent):

@@ -34,7 +34,7 @@ def power_table():
 
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """``error``: (K, N), Scaled; ``miss``: sum over the batch of 1 - the label's probability, on the grid 2 ** -15."""
+    """``error``: (K, N), Scaled; ``miss``: 1 - the label's probability, summed, on the grid 2 ** -15."""
 
     error: Scaled
     miss: int
@@ -67,11 +67,11 @@ def softmax_error(logits, labels):
 def error_bound(classes):
     """Bound of |q - softmax(z)| for so many classes.
 
-    With p_k = 2 ** 16 exp(z_k - max z) (1 + d_k) - t_k: d_k, at most d, is half a segment, the table's rounding
-    and the error of log2(e) over the 17 octaves in which p is not 0; t_k in 0 .. 1 is what the shift cuts off
-    (nothing for the greatest). Factors of 1 + d_k change log(q / (1 - q)) by at most log((1 + d) / (1 - d)),
-    thus q by a quarter of it. Cut off are at most K - 1 units of a sum of at least T[0]. The reciprocal adds
-    2 ** -16, the rounding 2 ** -16.
+    With p_k = 2 ** 16 exp(z_k - max z) (1 + d_k) - t_k: d_k, at most d, is half a segment, the table's
+    rounding and the error of log2(e) over the 17 octaves in which p is not 0; t_k in 0 .. 1 is what the shift
+    cuts off (nothing for the greatest). Factors of 1 + d_k change log(q / (1 - q)) by at most log((1 + d) /
+    (1 - d)), thus q by a quarter of it. Cut off are at most K - 1 units of a sum of at least T[0]. The
+    reciprocal adds 2 ** -16, the rounding 2 ** -16.
     """
     least = int(power_table()[0])
     segment = 2 ** (2.0 ** -TABLE_BITS / 2) - 1

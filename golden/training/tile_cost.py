@@ -6,7 +6,7 @@ from shiftwork.golden.common.layers import patches
 __all__ = ["BRICKS", "layer_steps"]
 
 BRICKS = 16
-"""Multipliers of 2 by 2 bits in a unit of 8 by 8: so many steps of one brick a product of 8-bit numbers takes."""
+"""Multipliers of 2 by 2 bits (bricks) in a unit of 8 by 8: steps of one that an 8-bit product takes."""
 
 
 def layer_steps(node, x, weight, error, kernel=(1, 1)):
@@ -19,8 +19,8 @@ def layer_steps(node, x, weight, error, kernel=(1, 1)):
         weight gradient  .. of  x[c, p at tap t] / 2 * error[f, p] / 2
         input gradient   .. of  weight[f, t, c] / 2 * error[f, p] / 2
 
-    Pairs of a tap t and an output pixel p that meet in the padding are skipped. All three products have the same
-    number of tile products; with 8 bits each takes BRICKS steps of one brick, or one step of a unit of BRICKS.
+    Pairs of a tap t and an output pixel p that meet in the padding are skipped. All three products have the
+    same number of tile products; with 8 bits each takes BRICKS steps of one brick, one of a whole unit.
     """
     strides, pads = node.attributes.get("strides", (1, 1)), node.attributes.get("pads", (0, 0, 0, 0))
     taps = kernel[0] * kernel[1]

@@ -49,13 +49,13 @@ def tile_sums(tiles):
 
 
 def round_tiles(integers, widths, block, *, signed=True, weight=False):
-    """``integers`` in as many bits as their tiles have: an array of the same shape, and the tiles' bit lengths.
+    """``integers`` in as many bits as their tiles have, of the same shape; and the tiles' bit lengths.
 
         d = max(0, bit length of the tile's greatest magnitude - B),   B = width - 1, or width if unsigned
         sign(v) * min( round(|v| / 2^d), 2^B - 1 ) * 2^d
 
-    d is one number for a tile, by which sums of products with it are shifted once. A tile whose numbers have at most
-    B bits loses nothing. ``widths`` broadcasts to (rows, P, columns) of `as_tiles`.
+    d is one number for a tile, by which sums of products with it are shifted once. A tile whose numbers have
+    at most B bits loses nothing. ``widths`` broadcasts to (rows, P, columns) of `as_tiles`.
     """
     tiles = as_tiles(integers, block, weight)
     lengths = tile_bits(tiles)

@@ -49,7 +49,8 @@ class IntegerSettings:
 class Training:
     """Steps of one training: an interpreter, the operations of a step, what the settings say for each.
 
-    Changes the IntegerNetwork that it is given. Raises ValueError where `check_terms` does. After a step ``interpreter.tensors`` holds all its tensors.
+    Changes the IntegerNetwork that it is given. Raises ValueError where `check_terms` does. After a step
+    ``interpreter.tensors`` holds all its tensors.
     """
 
     def __init__(self, net, settings, steps, precision=None):
@@ -59,7 +60,7 @@ class Training:
         self.interpreter = net.interpreter(settings.seed, precision)
 
     def step(self, images, labels):
-        """One step with ``images`` (N, ...) in 0 .. 1: the sum over the batch of 1 - the label's probability."""
+        """One step with ``images`` (N, ...) in 0 .. 1; 1 - the label's probability, summed (2 ** -15)."""
         run, progress = self.interpreter, self.number / self.steps
         run.rate, run.levels = _at(self.settings.rates, progress), _at(self.settings.levels, progress)
         run.tensors = {self.net.network.input_name: pixels(images), "labels": labels}
@@ -71,10 +72,10 @@ class Training:
 
 
 def train(net, x, labels, settings, precision=None, progress=None):
-    """A trained copy of ``net`` (IntegerNetwork): ``x`` (N, ...) in 0 .. 1, ``labels`` (N,), shuffled batches.
+    """A trained copy of ``net`` (IntegerNetwork); ``x`` (N, ...) in 0 .. 1, ``labels`` (N,).
 
-    ``progress(epoch, epochs, loss)`` is called after each epoch, with the mean of 1 - the label's probability.
-    Same arguments, same integers. Raises ValueError where x and labels differ in number.
+    ``progress(epoch, epochs, loss)`` is called after each epoch, with the mean of 1 - the label's
+    probability. Same arguments, same integers. Raises ValueError where x and labels differ in number.
     """
     if len(x) != len(labels) or len(x) < settings.batch:
         raise ValueError(f"training data must be at least {settings.batch} images with a label each, "

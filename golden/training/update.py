@@ -31,7 +31,7 @@ def plain_gradient(total):
 
 @dataclass(eq=False)
 class Parameter:
-    """A trained array: ``master`` on the grid 2 ** -23 (24 bits), ``accumulator`` on 2 ** -12 (17 bits); int64."""
+    """A trained array, int64: ``master`` on the grid 2 ** -23, 24 bits, ``accumulator`` on 2 ** -12, 17."""
 
     master: np.ndarray
     accumulator: np.ndarray
@@ -50,14 +50,14 @@ class Parameter:
         return saturate(shift_round(self.master, MASTER_FRACTION - FRACTION), WEIGHT_BITS)
 
     def step(self, gradient, rate, momentum):
-        """One update with ``gradient`` (Scaled on the grid 2 ** -14), ``rate`` in 1 / 512, ``momentum`` in 1 / 4.
+        """One update: ``gradient`` (Scaled, grid 2 ** -14), ``rate`` in 1 / 512, ``momentum`` in 1 / 4.
 
             acc' = momentum * acc + gradient        exact on the grid 2 ** -14 (2 + 12 = 14), 19 bits
-            master = clip( master - rate * acc' )   exact on the grid 2 ** -23 (14 + 9 = 23), clipped to 24 bits
+            master = clip( master - rate * acc' )   exact on the grid 2 ** -23 (14 + 9 = 23), 24 bits
             acc = round( acc' )                     on the grid 2 ** -12: the only rounding
 
-        |gradient| < 2 ** 15 and momentum <= 3/4: |acc'| <= 3/4 (|acc'| + 2) + 2 ** 15 - 1, thus at most 2 ** 17 + 2, and
-        |acc| at most 2 ** 15.
+        |gradient| < 2 ** 15 and momentum <= 3/4: |acc'| <= 3/4 (|acc'| + 2) + 2 ** 15 - 1, thus at most 2 **
+        17 + 2, and |acc| at most 2 ** 15.
         """
         fresh = momentum * self.accumulator + gradient.integers
         self.master = saturate(self.master - rate * fresh, MASTER_BITS)

@@ -18,7 +18,7 @@ from . import wageubn
 
 def tensor(seed=0, shape=(5, 3, 7, 6), scale=9000, exponent=-14):
     rng = np.random.default_rng(seed)
-    x = (rng.standard_normal(shape) * scale + rng.standard_normal(shape[:1] + (1,) * (len(shape) - 1)) * scale)
+    x = scale * (rng.standard_normal(shape) + rng.standard_normal(shape[:1] + (1,) * (len(shape) - 1)))
     return Scaled(np.rint(x).astype(np.int64), exponent)
 
 

@@ -53,7 +53,8 @@ def test_direct_saturates_without_wrapping():
     for exponent in (0, 40, 300):
         found = direct(Scaled(np.array([1 << 40, -(1 << 40), 1, 0, -3]), exponent), 14, 16)
         most = (1 << 15) - 1
-        assert found.integers.tolist() == [most, -most, min(most, 1 << 14) if exponent == 0 else most, 0, -most]
+        one = 1 << 14 if exponent == 0 else most
+        assert found.integers.tolist() == [most, -most, one, 0, -most]
 
 
 @pytest.mark.parametrize("bits", [4, 8, 16])
@@ -82,7 +83,7 @@ def test_flagged_is_the_papers_of_all_tensors_of_9_bits_and_of_great_numbers():
 
 
 def test_flagged_promotes_what_rounds_to_the_great_step():
-    # R = 2 ** 20, great step 2 ** 13, small step 2 ** 6: 2 ** 13 - 32 is half a small step below the great one.
+    # R = 2 ** 20, steps 2 ** 13 and 2 ** 6: 2 ** 13 - 32 is half a small step below the great one.
     found = flagged(Scaled(np.array([1 << 20, 8192 - 32, 8192 - 33, 8192, -(8192 - 1)]), 0))
     assert found.flag.tolist() == [True, True, False, True, True]
     assert found.mantissa.tolist() == [127, 1, 127, 1, -1]

@@ -24,7 +24,8 @@ def windows(node, x):
     """Windows of a pool, (their number, C, OH, OW, N), and where each begins."""
     (rows, columns), (down, right) = node.attributes["kernel_shape"], node.attributes["strides"]
     oh, ow = (x.shape[1] - rows) // down + 1, (x.shape[2] - columns) // right + 1
-    return [(r, s, x[:, r:, s:][:, ::down, ::right][:, :oh, :ow]) for r in range(rows) for s in range(columns)]
+    return [(r, s, x[:, r:, s:][:, ::down, ::right][:, :oh, :ow])
+            for r in range(rows) for s in range(columns)]
 
 
 def unpool(node, error, x):
@@ -102,7 +103,8 @@ def expected(kind, node, reads, training):
             return (error.sum(axis=axes), (error * normal).sum(axis=axes)), 0
         case Kind.NORM_ERROR:
             error, normal, _, _, gamma, found = reads
-            exact = wageubn.norm_error(error.values, normal.values, gamma.values, found.deviation * 2.0 ** -15)
+            deviation = found.deviation * 2.0 ** -15
+            exact = wageubn.norm_error(error.values, normal.values, gamma.values, deviation)
             return exact, norm_error_bound(error, normal, found, gamma.integers)
         case Kind.UNPOOL:
             return unpool(node, *values), 0
@@ -115,7 +117,8 @@ def check_loss(run):
     labels = run.tensors["labels"]
     onehot = np.eye(len(z.integers))[:, labels]
     batch = 2.0 ** np.ceil(np.log2(len(labels)))
-    assert np.abs(error.values * batch - (wageubn.softmax(z.values) - onehot)).max() <= error_bound(len(onehot))
+    exact = wageubn.softmax(z.values) - onehot
+    assert np.abs(error.values * batch - exact).max() <= error_bound(len(onehot))
 
 
 def check_update(training, operation, before_step, numbers):
@@ -134,7 +137,8 @@ def check_update(training, operation, before_step, numbers):
     assert np.array_equal(parameter.accumulator / 4096, wageubn.q(fresh, 13))
 
 
-@pytest.mark.parametrize("config", [TrainingConfig(), TrainingConfig(error_bits=16, normal_bits=18, normal_fraction=15)])
+@pytest.mark.parametrize("config", [TrainingConfig(),
+                                    TrainingConfig(error_bits=16, normal_bits=18, normal_fraction=15)])
 @pytest.mark.parametrize("graph", [residual, before])
 def test_every_operation_of_three_steps_is_the_papers(graph, config):
     rng = np.random.default_rng(1)
@@ -148,18 +152,20 @@ def test_every_operation_of_three_steps_is_the_papers(graph, config):
 
     def checked(operation):
         reads = [run.tensors.get(name, run.parameters.get(name)) for name in operation.reads]
-        stored = [(p.master.copy(), p.accumulator.copy()) for p in [run.parameters.get(operation.writes[0])] if p]
+        parameter = run.parameters.get(operation.writes[0])
+        stored = parameter and (parameter.master.copy(), parameter.accumulator.copy())
         one(operation)
         seen.add(operation.kind)
         if operation.kind is Kind.LOSS:
             return check_loss(run)
         if operation.kind in (Kind.UPDATE, Kind.UPDATE_NORM):
-            return check_update(training, operation, stored[0], numbers[-1] if numbers else None)
+            return check_update(training, operation, stored, numbers[-1] if numbers else None)
         written = [run.tensors[name] for name in operation.writes]
         if operation.kind is Kind.STATISTICS:
             x = reads[0].values.reshape(len(reads[0].integers), -1)
             assert np.array_equal(written[0].mean * 2.0 ** -15, wageubn.q(x.mean(axis=1), 16))
-            assert np.array_equal(written[0].deviation * 2.0 ** -15, wageubn.q(x.std(axis=1), 16) + 2.0 ** -15)
+            deviation = wageubn.q(x.std(axis=1), 16) + 2.0 ** -15
+            assert np.array_equal(written[0].deviation * 2.0 ** -15, deviation)
             return None
         value, bound = expected(operation.kind, run._nodes.get(operation.node), reads, training)
         for part, wanted in zip(written, value if isinstance(value, tuple) else (value,), strict=True):

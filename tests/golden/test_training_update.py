@@ -19,10 +19,12 @@ def test_updates_are_exact_on_their_grids(momentum):
         gradient = rng.integers(-127, 128, 40)
         rate = int(rng.integers(0, 512))
         parameter.step(Scaled(gradient, -14), rate, momentum)
-        fresh = [Fraction(momentum, 4) * a + Fraction(int(g), 1 << 14) for a, g in zip(acc, gradient, strict=True)]
+        fresh = [Fraction(momentum, 4) * a + Fraction(int(g), 1 << 14)
+                 for a, g in zip(acc, gradient, strict=True)]
         acc = [Fraction(round(f * 2 ** 12), 2 ** 12) for f in fresh]
         most = 1 - Fraction(1, 1 << 23)
-        master = [min(max(w - Fraction(rate, 512) * f, -most), most) for w, f in zip(master, fresh, strict=True)]
+        master = [min(max(w - Fraction(rate, 512) * f, -most), most)
+                  for w, f in zip(master, fresh, strict=True)]
         assert [Fraction(int(v), 1 << 23) for v in parameter.master] == master
         assert [Fraction(int(v), 1 << 12) for v in parameter.accumulator] == acc
 
