@@ -54,7 +54,7 @@ def weight_gradient(node, x, error, weight):
 
 
 def input_gradient(node, error, weight, shape):
-    """dx[c, q, n] = sum over m, and taps (r, s) at which p reads q, of weight[m, c, r, s] * error[m, p, n]."""
+    """dx[c, q, n] = sum of weight[m, c, r, s] * error[m, p, n] over m and taps (r, s) at which p reads q."""
     matrix = weight.reshape(len(weight), -1)
     columns = exact_product(matrix.T, error.reshape(len(error), -1))
     if node.op_type == "Gemm":
