@@ -23,7 +23,7 @@ class DynastySettings:
     interval: int = 4       #: maps and tolerance change each so many steps
     hold: int = 2           #: times in a row that fewer bits must be enough before a tile gets fewer
     start: int = 0          #: tolerance at first
-    limit: int = 6          #: greatest tolerance, in bits
+    limit: int = 4          #: greatest tolerance, in bits
     error_offset: int = 5   #: bits more that an error may lose: it has 15, and no gradient of its own
 
     def __post_init__(self):

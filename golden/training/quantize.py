@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arithmetic import bit_length, saturate, shift_round
+from .arithmetic import saturate, shift_round
 
 __all__ = ["CONSTANT_FRACTION", "FRACTION_BITS", "RANDOM_BITS", "Flagged", "Scaled", "constant", "direct",
            "flagged", "scale_exponent", "shifted"]
@@ -140,7 +140,7 @@ def flagged(values):
     unit = _scale_of(values.integers) - FRACTION_BITS
     magnitude = np.abs(values.integers)
     # |x| >= 2 ** unit: for unit < 0 every integer but 0 is.
-    great = bit_length(magnitude) > max(unit, 0)
+    great = magnitude >= 1 << max(unit, 0)
     fine = shift_round(magnitude, unit - FRACTION_BITS)
     promoted = fine == 1 << FRACTION_BITS
     coarse = np.minimum(shift_round(magnitude, unit), (1 << FRACTION_BITS) - 1)
