@@ -24,7 +24,7 @@ class DynastySettings:
     hold: int = 2           #: times in a row that fewer bits must be enough before a tile gets fewer
     start: int = 0          #: tolerance at first
     limit: int = 4          #: greatest tolerance, in bits
-    error_offset: int = 5   #: bits more that an error may lose: it has 15, and no gradient of its own
+    reach: int = 2          #: bits by which importance makes tiles of one tensor differ at most
 
     def __post_init__(self):
         for f in fields(self):
@@ -33,22 +33,24 @@ class DynastySettings:
         if self.block not in (4, 8, 16, 32):
             raise ValueError(f"block must be 4, 8, 16 or 32, not {self.block}")
         for name, least, most in (("interval", 1, 1024), ("hold", 1, 16), ("start", 0, self.limit),
-                                  ("limit", 0, 8), ("error_offset", 0, 8)):
+                                  ("limit", 0, 6), ("reach", 0, 6)):
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be between {least} and {most}, not {getattr(self, name)}")
 
 
-def wanted_widths(lengths, importance, tolerance, signed):
-    """The least of 2, 4, 6, 8 bits at which a tile loses no more than it may, int64; 8 where none does.
+def wanted_widths(lengths, importance, tolerance, reach, signed):
+    """The least of 2, 4, 6, 8 bits at which each tile of a tensor loses no more than it may, int64.
 
-        max(0, lengths - B) <= tolerance + (greatest importance - importance)
+        max(0, lengths - B) <= max(0, max lengths - B8 + tolerance) + min(reach, max importance - importance)
 
-    ``lengths``: bit length of the tile's greatest number; B bits of magnitude a width has. ``importance``:
-    bit length of the sum of the gradients' magnitudes in the tile; a change of the tile's numbers by up to
-    half a step changes the loss by at most that sum times half a step (first order), so that a gradient half
-    as great pays for a step twice as great.
+    ``lengths``: bit length of the tile's greatest number; B: bits of magnitude that a width has, B8 of 8 bits.
+    Without tolerance a tile loses what 8 bits of one grid for the whole tensor would lose. ``importance``: bit
+    length of the sum of the gradients' magnitudes in the tile. A change of the tile's numbers by up to half
+    a step changes the loss, to first order, by up to half a step times that sum: a gradient half as great pays
+    for a step twice as great.
     """
-    allowed = tolerance + importance.max(initial=0) - importance
+    most = lengths.max(initial=0) - magnitude_bits(WIDTHS[-1], signed) + tolerance
+    allowed = max(most, 0) + np.minimum(importance.max(initial=0) - importance, reach)
     found = np.full(lengths.shape, WIDTHS[-1], np.int64)
     for width in reversed(WIDTHS[:-1]):
         enough = np.maximum(lengths - magnitude_bits(width, signed), 0) <= allowed
@@ -131,9 +133,9 @@ class Precision:
         if self._number % self.settings.interval == 0:
             self.controller.move()
             for name, (kind, lengths) in self._lengths.items():
-                tolerance = self.controller.tolerance + (self.settings.error_offset if kind == "error" else 0)
                 importance = self._importance(name, kind, tensors, lengths.shape)
-                self.maps[name].follow(wanted_widths(lengths, importance, tolerance, kind != "x"))
+                self.maps[name].follow(wanted_widths(lengths, importance, self.controller.tolerance,
+                                                     self.settings.reach, signed=kind != "x"))
         self._rounded, self._lengths = {}, {}
 
     def _count(self, tensors, batch):

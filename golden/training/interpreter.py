@@ -43,7 +43,7 @@ def product_error(error, config):
 
 @dataclass(eq=False)
 class Interpreter:
-    """Runs operations on ``tensors``, {name: Scaled, or what the operation's comment says}.
+    """Runs operations on ``tensors``: {name: Scaled}, but for labels (N,), Statistics and miss, an integer.
 
     ``parameters`` {name: Parameter} and ``running`` {node's name: (mean, deviation)} change. ``precision``
     (`dynasty.Precision`, or None for 8 bits throughout) rounds the products' operands.
@@ -60,7 +60,7 @@ class Interpreter:
     tensors: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        self._nodes = {node.name: node for node in self.network.nodes}
+        self.nodes = {node.name: node for node in self.network.nodes}
 
     def run(self, operations):
         for operation in operations:
@@ -68,7 +68,7 @@ class Interpreter:
 
     def one(self, operation):
         """Runs one operation: reads tensors, or parameters of that name, and writes its results."""
-        node = self._nodes.get(operation.node)
+        node = self.nodes.get(operation.node)
         reads = [self.tensors.get(name, self.parameters.get(name)) for name in operation.reads]
         results = _COMPUTE[operation.kind](self, operation, node, *reads)
         if results is not None:
@@ -95,9 +95,6 @@ class Interpreter:
                      for old, new in zip(self.running[node.name], fresh, strict=True)]
         self.running[node.name] = tuple(fresh)
         return found
-
-    def norm_sums(self, operation, node, error, normal):
-        return batch_norm.error_sums(error, normal)
 
     def norm_error(self, operation, node, error, normal, dbeta, dgamma, gamma, found):
         return batch_norm.input_error(error, normal, (dbeta, dgamma), gamma.integers, found)
@@ -168,7 +165,7 @@ _COMPUTE = {
         error.integers.reshape(len(error.integers), -1).sum(axis=1), error.exponent),
     Kind.INPUT_GRADIENT: Interpreter.input_gradient,
     Kind.MASK: _mask,
-    Kind.NORM_SUMS: Interpreter.norm_sums,
+    Kind.NORM_SUMS: lambda run, op, node, error, normal: batch_norm.error_sums(error, normal),
     Kind.NORM_ERROR: Interpreter.norm_error,
     Kind.UNPOOL: _moved_back("MaxPool"),
     Kind.UNFLATTEN: _moved_back("Flatten"),

@@ -59,10 +59,12 @@ def check(network):
     """Raises ValueError where ``network`` (common.network.Network) is none that integers can train.
 
     Products read the network's input or what comes from a Relu (through MaxPool, Flatten); convolutions have
-    no groups, Gemm has transB = 1; the output is that of a Gemm.
+    no groups, Gemm has transB = 1; the output is that of a Gemm; every other node's output is read.
     """
     narrow = {network.input_name}
+    read = {source for node in network.nodes for source in node.sources} | {network.output_name}
     for node in network.nodes:
+        _require(node.outputs[0] in read, node, "have an output that another one reads", f"'{node.outputs[0]}'")
         source = node.sources[0]
         if node.op_type in ("Conv", "Gemm"):
             _require(source in narrow, node, "read the input or what a Relu yields", f"'{source}'")
@@ -126,7 +128,8 @@ class _Backward:
         self.network, self.operations = network, []
         self.errors = {network.output_name: [f"error {network.output_name}"]}
         self.narrow = set()     # errors of 8 bits
-        # A residual's error has several readers; each output name has its number.
+        self._split = {}
+        # How many nodes read an activation, and so send an error back to it.
         self._uses = Counter(source for node in network.nodes for source in node.sources)
 
     def add(self, kind, node, reads, *writes):
@@ -146,9 +149,13 @@ class _Backward:
         found = self.errors.pop(y)
         if len(found) == 1:
             return found[0]
-        split = [error if error in self.narrow else
-                 self.add(Kind.SPLIT_ERROR, node, [error], f"{error}, 16 bits") for error in found]
-        return self.add(Kind.JOIN_ERRORS, node, split, f"error {y}")
+        return self.add(Kind.JOIN_ERRORS, node, [self.split(node, error) for error in found], f"error {y}")
+
+    def split(self, node, error):
+        """``error`` with 16 bits at most; one that a sum sent to several activations is quantized once."""
+        if error not in self.narrow and error not in self._split:
+            self._split[error] = self.add(Kind.SPLIT_ERROR, node, [error], f"{error}, 16 bits")
+        return self._split.get(error, error)
 
     def narrowed(self, node):
         error = self.arriving(node)

@@ -63,10 +63,21 @@ def test_a_weight_tile_is_filters_by_inputs_at_one_tap():
 def test_wanted_widths():
     lengths = np.array([8, 8, 8, 8, 3, 0])
     importance = np.array([10, 8, 6, 2, 10, 0])
-    assert wanted_widths(lengths, importance, 0, signed=False).tolist() == [8, 6, 4, 2, 4, 2]
-    assert wanted_widths(lengths, importance, 2, signed=False).tolist() == [6, 4, 2, 2, 2, 2]
-    # A sign takes a bit: 7 bits of magnitude need 8, and 8 of them lose one.
-    assert wanted_widths(lengths, importance, 0, signed=True).tolist() == [8, 8, 6, 2, 4, 2]
+
+    def wanted(tolerance, reach, signed):
+        return wanted_widths(lengths, importance, tolerance, reach, signed).tolist()
+
+    assert wanted(0, 6, signed=False) == [8, 6, 4, 2, 4, 2]
+    assert wanted(0, 2, signed=False) == [8, 6, 6, 6, 4, 2]
+    assert wanted(2, 6, signed=False) == [6, 4, 2, 2, 2, 2]
+    # A sign takes a bit: 7 bits of magnitude, one of 8 is lost already.
+    assert wanted(0, 6, signed=True) == [8, 6, 4, 2, 4, 2]
+    # Numbers far below 7 bits: tolerance counts from 7 bits, not from the greatest.
+    small = np.array([5, 5, 2])
+    assert wanted_widths(small, np.array([3, 2, 3]), 1, 6, signed=True).tolist() == [6, 6, 4]
+    assert wanted_widths(small, np.array([3, 2, 3]), 4, 6, signed=True).tolist() == [4, 4, 2]
+    # Errors of 15 bits lose 8 of them in 8 bits.
+    assert wanted_widths(np.array([15, 13, 9]), np.zeros(3, int), 0, 6, signed=True).tolist() == [8, 6, 2]
 
 
 def test_maps_grow_at_once_and_shrink_after_wishes_in_a_row():
@@ -177,7 +188,8 @@ def test_precision_of_a_residual_network_counts_every_product():
 def test_refusals():
     for wrong, message in (({"block": 12}, "block must be 4, 8, 16 or 32, not 12"),
                            ({"interval": 0}, "interval must be between 1 and 1024, not 0"),
-                           ({"start": 7}, "start must be between 0 and 6, not 7"),
+                           ({"start": 5}, "start must be between 0 and 4, not 5"),
+                           ({"reach": 7}, "reach must be between 0 and 6, not 7"),
                            ({"hold": 0.5}, "hold must be an integer, not 0.5")):
         with pytest.raises(ValueError, match=message):
-            DynastySettings(**{"limit": 6, **wrong})
+            DynastySettings(**wrong)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from shiftwork.golden.training.network import IntegerNetwork
 from shiftwork.golden.training.operations import (
     Kind,
     check,
@@ -9,6 +10,7 @@ from shiftwork.golden.training.operations import (
     forward_operations,
     step_operations,
 )
+from shiftwork.golden.training.trainer import IntegerSettings, Training
 
 from .training_graphs import before, node, residual
 
@@ -40,7 +42,15 @@ def test_the_sequence_of_a_residual_step():
     assert found[-2:] == ["update y: gradient w4 -> w4", "update y: gradient b4 -> b4"]
 
 
-@pytest.mark.parametrize("graph", [residual, before])
+def doubled():
+    """A sum of an activation and itself, and a sum whose wide error goes to two activations with other readers."""
+    network = before()
+    first, second = node("Add", "t", ("s1", "s1")), node("Add", "u", ("t", "c1"))
+    nodes = [replace(n, inputs=("u", *n.inputs[1:])) if n.name == "n2" else n for n in network.nodes]
+    return replace(network, nodes=(*nodes[:5], first, second, *nodes[5:]))
+
+
+@pytest.mark.parametrize("graph", [residual, before, doubled])
 def test_every_tensor_is_written_once_and_before_it_is_read(graph):
     network = graph()
     trained = {name for node in network.nodes if node.op_type in ("Conv", "Gemm", "BatchNormalization")
@@ -54,6 +64,22 @@ def test_every_tensor_is_written_once_and_before_it_is_read(graph):
             assert not set(op.writes) & written
             written.update(op.writes)
     assert sorted(updated) == sorted(trained)
+
+
+def test_sums_of_errors_are_right_where_one_goes_several_ways():
+    """Integers: what reaches c1 is the sum of what its readers send, each quantized to 16 bits once."""
+    network = doubled()
+    net = IntegerNetwork.random(network)
+    training = Training(net, IntegerSettings(epochs=1, batch=4), 1)
+    training.step(np.random.default_rng(0).random((4, 1, 5, 5)), np.array([0, 1, 1, 0]))
+    tensors = {name: t.values for name, t in training.interpreter.tensors.items() if name.startswith("error")}
+    joined = [op for op in training.operations if op.kind is Kind.JOIN_ERRORS]
+    assert [op.writes[0] for op in joined] == ["error s1", "error c1"]
+    twice = [name for name in joined[0].reads if joined[0].reads.count(name) == 2]
+    assert len(twice) == 2 and len(joined[0].reads) == 3
+    for op in joined:
+        np.testing.assert_allclose(tensors[op.writes[0]], sum(tensors[name] for name in op.reads), rtol=0,
+                                   atol=2.0 ** -14 * np.abs(tensors[op.writes[0]]).max())
 
 
 def test_an_error_of_8_bits_is_not_quantized_again():
@@ -87,6 +113,9 @@ def test_refused_networks():
     with pytest.raises(ValueError, match="node 'c2' must have one group, not 3"):
         nodes = tuple(grouped if n.name == "c2" else n for n in network.nodes)
         check(replace(network, nodes=nodes, arrays=arrays))
+    unread = node("Relu", "z", "n1")
+    with pytest.raises(ValueError, match="node 'z' must have an output that another one reads, not 'z'"):
+        check(replace(network, nodes=(*network.nodes[:3], unread, *network.nodes[3:])))
     short = replace(network, nodes=network.nodes[:-1], output_name="f")
     with pytest.raises(ValueError, match="node 'f' must be a Gemm with the output 'f', not Flatten with 'f'"):
         check(short)

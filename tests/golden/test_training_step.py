@@ -167,7 +167,7 @@ def test_every_operation_of_three_steps_is_the_papers(graph, config):
             deviation = wageubn.q(x.std(axis=1), 16) + 2.0 ** -15
             assert np.array_equal(written[0].deviation * 2.0 ** -15, deviation)
             return None
-        value, bound = expected(operation.kind, run._nodes.get(operation.node), reads, training)
+        value, bound = expected(operation.kind, run.nodes.get(operation.node), reads, training)
         for part, wanted in zip(written, value if isinstance(value, tuple) else (value,), strict=True):
             assert part.values.shape == wanted.shape
             assert (np.abs(part.values - wanted) <= bound).all(), operation
