@@ -24,6 +24,7 @@ class DynastySettings:
     hold: int = 2           #: times in a row that fewer bits must be enough before a tile gets fewer
     start: int = 0          #: tolerance at first
     limit: int = 4          #: greatest tolerance, in bits
+    error_lag: int = 2      #: by so much less than other operands errors follow the tolerance
     reach: int = 2          #: bits by which importance makes tiles of one tensor differ at most
 
     def __post_init__(self):
@@ -33,7 +34,7 @@ class DynastySettings:
         if self.block not in (4, 8, 16, 32):
             raise ValueError(f"block must be 4, 8, 16 or 32, not {self.block}")
         for name, least, most in (("interval", 1, 1024), ("hold", 1, 16), ("start", 0, self.limit),
-                                  ("limit", 0, 6), ("reach", 0, 6)):
+                                  ("limit", 0, 6), ("reach", 0, 6), ("error_lag", 0, 6)):
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be between {least} and {most}, not {getattr(self, name)}")
 
@@ -43,11 +44,11 @@ def wanted_widths(lengths, importance, tolerance, reach, signed):
 
         max(0, lengths - B) <= max(0, max lengths - B8 + tolerance) + min(reach, max importance - importance)
 
-    ``lengths``: bit length of the tile's greatest number; B: bits of magnitude that a width has, B8 of 8 bits.
-    Without tolerance a tile loses what 8 bits of one grid for the whole tensor would lose. ``importance``: bit
-    length of the sum of the gradients' magnitudes in the tile. A change of the tile's numbers by up to half
-    a step changes the loss, to first order, by up to half a step times that sum: a gradient half as great pays
-    for a step twice as great.
+    ``lengths``: bit length of a tile's greatest number; B: bits of magnitude of a width, B8 those of 8 bits.
+    Without tolerance a tile loses what 8 bits of one grid for the whole tensor would lose. ``importance``:
+    bit length of the sum of the gradients' magnitudes in the tile. A change of the tile's numbers by up to
+    half a step changes the loss, to first order, by up to half a step times that sum: a gradient half as
+    great pays for a step twice as great.
     """
     most = lengths.max(initial=0) - magnitude_bits(WIDTHS[-1], signed) + tolerance
     allowed = max(most, 0) + np.minimum(importance.max(initial=0) - importance, reach)
@@ -133,9 +134,10 @@ class Precision:
         if self._number % self.settings.interval == 0:
             self.controller.move()
             for name, (kind, lengths) in self._lengths.items():
-                importance = self._importance(name, kind, tensors, lengths.shape)
-                self.maps[name].follow(wanted_widths(lengths, importance, self.controller.tolerance,
-                                                     self.settings.reach, signed=kind != "x"))
+                tolerance = self.controller.tolerance - (kind == "error") * self.settings.error_lag
+                wanted = wanted_widths(lengths, self._importance(name, kind, tensors, lengths.shape),
+                                       max(tolerance, 0), self.settings.reach, signed=kind != "x")
+                self.maps[name].follow(wanted)
         self._rounded, self._lengths = {}, {}
 
     def _count(self, tensors, batch):

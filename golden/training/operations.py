@@ -64,7 +64,6 @@ def check(network):
     narrow = {network.input_name}
     read = {source for node in network.nodes for source in node.sources} | {network.output_name}
     for node in network.nodes:
-        _require(node.outputs[0] in read, node, "have an output that another one reads", f"'{node.outputs[0]}'")
         source = node.sources[0]
         if node.op_type in ("Conv", "Gemm"):
             _require(source in narrow, node, "read the input or what a Relu yields", f"'{source}'")
@@ -74,6 +73,9 @@ def check(network):
             _require(node.attributes.get("transB", 0) == 1, node, "have transB = 1", 0)
         if node.op_type == "Relu" or node.op_type in ("MaxPool", "Flatten") and source in narrow:
             narrow.add(node.outputs[0])
+    for node in network.nodes:
+        y = node.outputs[0]
+        _require(y in read, node, "have an output that another one reads", f"'{y}'")
     last = network.nodes[-1]
     _require(last.op_type == "Gemm" and last.outputs[0] == network.output_name, last,
              f"be a Gemm with the output '{network.output_name}'", f"{last.op_type} with '{last.outputs[0]}'")

@@ -43,7 +43,7 @@ def test_the_sequence_of_a_residual_step():
 
 
 def doubled():
-    """A sum of an activation and itself, and a sum whose wide error goes to two activations with other readers."""
+    """An activation added to itself; a sum whose error goes to two activations that others read, too."""
     network = before()
     first, second = node("Add", "t", ("s1", "s1")), node("Add", "u", ("t", "c1"))
     nodes = [replace(n, inputs=("u", *n.inputs[1:])) if n.name == "n2" else n for n in network.nodes]
@@ -102,8 +102,8 @@ def changed(network, name, **changes):
 
 def test_refused_networks():
     network = before()
-    with pytest.raises(ValueError, match="node 'c2' must read the input or what a Relu yields, not 'n1'"):
-        check(changed(network, "c2", inputs=("n1", "w2")))
+    with pytest.raises(ValueError, match="node 'c3' must read the input or what a Relu yields, not 'n2'"):
+        check(changed(network, "c3", inputs=("n2", "w3")))
     arrays = {**network.arrays, "w4": np.zeros((75, 2))}
     with pytest.raises(ValueError, match="node 'y' must have transB = 1, not 0"):
         check(changed(replace(network, nodes=network.nodes[:-1] + (node("Gemm", "y", "f", "w4", "b4"),),
