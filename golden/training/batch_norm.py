@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from shiftwork.golden.common.layers import per_channel
 
 from .arithmetic import (
     MANTISSA_BITS,
@@ -34,10 +35,6 @@ class Statistics:
     def reciprocals(self):
         """(m, L), two int64 arrays: 1 / (deviation * 2 ** -15) is about m * 2 ** -L; `reciprocal`."""
         return np.array([reciprocal(value) for value in self.deviation], np.int64).reshape(-1, 2).T
-
-
-def _column(vector, like):
-    return vector.reshape((-1,) + (1,) * (like.ndim - 1))
 
 
 def _count(x):
@@ -76,8 +73,8 @@ def normalize(x, found, config):
     1/2 + 2^(normal_bits - 17) of the last bit: 1/2 by rounding, and |c / deviation| < 2^(normal_bits - 1) of
     it has the reciprocal's error of 2^-16.
     """
-    mantissa, length = (_column(part, x.integers) for part in found.reciprocals)
-    centred = (x.integers << DEVIATION_FRACTION + x.exponent) - _column(found.mean, x.integers)
+    mantissa, length = (per_channel(part, x.integers) for part in found.reciprocals)
+    centred = (x.integers << DEVIATION_FRACTION + x.exponent) - per_channel(found.mean, x.integers)
     shift = length + (MANTISSA_BITS - 1 - config.normal_fraction)
     integers = saturate(shift_round(centred * mantissa, shift), config.normal_bits)
     return Scaled(integers, -config.normal_fraction)
@@ -85,7 +82,7 @@ def normalize(x, found, config):
 
 def scale_and_shift(normal, gamma, beta):
     """y = gamma * x_hat + beta, rounded to the grid 2 ** -7, Scaled; gamma, beta are 8-bit integers (C,)."""
-    gamma, beta = (_column(part, normal.integers) for part in (gamma, beta))
+    gamma, beta = (per_channel(part, normal.integers) for part in (gamma, beta))
     wide = gamma * normal.integers + (beta << -normal.exponent)
     return Scaled(shift_round(wide, -normal.exponent), -FRACTION)
 
@@ -125,9 +122,9 @@ def input_error(error, normal, sums, gamma, found):
         return np.array([divide_round(value << GUARD_BITS, count << fraction)
                          for value in total.integers.tolist()], np.int64)
 
-    a = _column(means(dbeta, 0), error.integers)
-    b = _column(means(dgamma, -normal.exponent), error.integers)
+    a = per_channel(means(dbeta, 0), error.integers)
+    b = per_channel(means(dgamma, -normal.exponent), error.integers)
     inner = (error.integers << GUARD_BITS) - a - shift_round(normal.integers * b, -normal.exponent)
     factors, exponent = _factors(gamma, found)
-    return Scaled(saturate(inner, FACTOR_BITS) * _column(factors, error.integers),
+    return Scaled(saturate(inner, FACTOR_BITS) * per_channel(factors, error.integers),
                   error.exponent - GUARD_BITS + exponent)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from shiftwork.golden.common.layers import BACKWARD, FORWARD
+from shiftwork.golden.common.layers import BACKWARD, FORWARD, per_channel
 
 from . import batch_norm, products
 from .arithmetic import saturate, shift_round
@@ -84,7 +84,7 @@ class Interpreter:
     def multiply(self, operation, node, x, weight, bias=None):
         z = products.forward(node, *self.operands("forward", node, x=x, weight=weight))
         if bias is not None:
-            z += bias.integers.reshape((-1,) + (1,) * (z.ndim - 1)) << PRODUCT_FRACTION - FRACTION
+            z += per_channel(bias.integers, z) << PRODUCT_FRACTION - FRACTION
         return Scaled(saturate(z, WIDE_BITS), -PRODUCT_FRACTION)
 
     def statistics(self, operation, node, x):

@@ -1,7 +1,7 @@
 """Convolution and matrix product of integers, and the two products of their backward pass."""
 
 import numpy as np
-from shiftwork.golden.common.layers import patches, unpatch
+from shiftwork.golden.common.layers import conv_geometry, patches, unpatch
 
 __all__ = ["exact_product", "forward", "input_gradient", "weight_gradient"]
 
@@ -19,24 +19,9 @@ def exact_product(a, b):
     return (a.astype(real) @ b.astype(real)).astype(np.int64)
 
 
-def _geometry(node):
-    return node.attributes.get("strides", (1, 1)), node.attributes.get("pads", (0, 0, 0, 0))
-
-
 def _columns(node, x, weight):
-    """x as a matrix (inputs of an output, outputs): patches for a convolution, itself for Gemm."""
-    if node.op_type == "Gemm":
-        return x
-    return patches(x, weight.shape[2:], *_geometry(node)).reshape(weight[0].size, -1)
-
-
-def _output_shape(node, x, weight):
-    if node.op_type == "Gemm":
-        return len(weight), x.shape[1]
-    (down, right), (top, left, bottom, after) = _geometry(node)
-    rows = (x.shape[1] + top + bottom - weight.shape[2]) // down + 1
-    columns = (x.shape[2] + left + after - weight.shape[3]) // right + 1
-    return len(weight), rows, columns, x.shape[3]
+    """What each output reads: patches (C, R, S, OH, OW, N) for a convolution, x itself for Gemm."""
+    return x if node.op_type == "Gemm" else patches(x, weight.shape[2:], *conv_geometry(node))
 
 
 def forward(node, x, weight):
@@ -44,13 +29,15 @@ def forward(node, x, weight):
 
     x is (C, H, W, N) or (K, N), weight (M, C, R, S) or (M, K); int64 (M, OH, OW, N) or (M, N).
     """
-    matrix = weight.reshape(len(weight), -1)
-    return exact_product(matrix, _columns(node, x, weight)).reshape(_output_shape(node, x, weight))
+    columns = _columns(node, x, weight)
+    z = exact_product(weight.reshape(len(weight), -1), columns.reshape(weight[0].size, -1))
+    return z.reshape(len(weight), *columns.shape[-1 if node.op_type == "Gemm" else -3:])
 
 
 def weight_gradient(node, x, error, weight):
     """dw[m, c, r, s] = sum over p, n of error[m, p, n] * x[c, p at tap (r, s), n]; of ``weight``'s shape."""
-    return exact_product(error.reshape(len(error), -1), _columns(node, x, weight).T).reshape(weight.shape)
+    columns = _columns(node, x, weight).reshape(weight[0].size, -1)
+    return exact_product(error.reshape(len(error), -1), columns.T).reshape(weight.shape)
 
 
 def input_gradient(node, error, weight, shape):
@@ -59,4 +46,4 @@ def input_gradient(node, error, weight, shape):
     columns = exact_product(matrix.T, error.reshape(len(error), -1))
     if node.op_type == "Gemm":
         return columns
-    return unpatch(columns.reshape(*weight.shape[1:], *error.shape[1:]), shape, *_geometry(node))
+    return unpatch(columns.reshape(*weight.shape[1:], *error.shape[1:]), shape, *conv_geometry(node))

@@ -1,7 +1,7 @@
 """Cycles of the products of one step, tile by tile: as many as the operands' widths ask for."""
 
 import numpy as np
-from shiftwork.golden.common.layers import patches
+from shiftwork.golden.common.layers import conv_geometry, patches
 
 __all__ = ["BRICKS", "layer_steps"]
 
@@ -22,9 +22,8 @@ def layer_steps(node, x, weight, error, kernel=(1, 1)):
     Pairs of a tap t and an output pixel p that meet in the padding are skipped. All three products have the
     same number of tile products; with 8 bits each takes BRICKS steps of one brick, one of a whole unit.
     """
-    strides, pads = node.attributes.get("strides", (1, 1)), node.attributes.get("pads", (0, 0, 0, 0))
     taps = kernel[0] * kernel[1]
-    at_taps = patches(x[..., None], kernel, strides, pads).reshape(len(x), taps, -1)
+    at_taps = patches(x[..., None], kernel, *conv_geometry(node)).reshape(len(x), taps, -1)
     errors, valid = error.reshape(len(error), -1), at_taps[0] > 0
     steps = {"forward": np.sum(weight.sum(axis=0) * at_taps.sum(axis=2).T),
              "weight gradient": np.sum(at_taps.sum(axis=0) * errors.sum(axis=0)),
