@@ -9,7 +9,8 @@ taking two activations; ``backward(node, arrays, dy, cache)`` returns ((dx of ea
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = ["FORWARD", "BACKWARD", "patches", "softmax_cross_entropy"]
+__all__ = ["FORWARD", "BACKWARD", "conv_geometry", "patches", "per_channel", "softmax_cross_entropy",
+           "unpatch"]
 
 
 def patches(x, kernel, strides, pads):
@@ -21,7 +22,7 @@ def patches(x, kernel, strides, pads):
     return np.ascontiguousarray(windows.transpose(0, 4, 5, 1, 2, 3))
 
 
-def _unpatch(columns, shape, strides, pads):
+def unpatch(columns, shape, strides, pads):
     """Adjoint of ``patches``: sums (C, R, S, OH, OW, N) back into an array of ``shape`` (C, H, W, N)."""
     top, left, bottom, right = pads
     channels, rows, cols, batch = shape
@@ -33,11 +34,13 @@ def _unpatch(columns, shape, strides, pads):
     return out[:, top:top + rows, left:left + cols]
 
 
-def _per_channel(vector, like):
+def per_channel(vector, like):
+    """``vector`` (C,) in a shape that broadcasts with ``like`` (C, ...)."""
     return vector.reshape((-1,) + (1,) * (like.ndim - 1))
 
 
-def _conv_geometry(node):
+def conv_geometry(node):
+    """Strides and pads of a Conv."""
     return node.attributes.get("strides", (1, 1)), node.attributes.get("pads", (0, 0, 0, 0))
 
 
@@ -50,25 +53,25 @@ def _grouped(node, weight, columns):
 
 def _conv(node, arrays, training, x):
     weight = arrays[node.inputs[1]]
-    strides, pads = _conv_geometry(node)
+    strides, pads = conv_geometry(node)
     columns = patches(x, weight.shape[2:], strides, pads)
     y = np.matmul(*_grouped(node, weight, columns)).reshape((len(weight),) + columns.shape[3:])
     if len(node.inputs) > 2:
-        y += _per_channel(arrays[node.inputs[2]], y)
+        y += per_channel(arrays[node.inputs[2]], y)
     return y, (columns, x.shape)
 
 
 def _conv_backward(node, arrays, dy, cache):
     columns, shape = cache
     weight = arrays[node.inputs[1]]
-    strides, pads = _conv_geometry(node)
+    strides, pads = conv_geometry(node)
     matrices, inputs = _grouped(node, weight, columns)
     flat = dy.reshape(*matrices.shape[:2], -1)
     grads = {node.inputs[1]: (flat @ inputs.transpose(0, 2, 1)).reshape(weight.shape)}
     if len(node.inputs) > 2:
         grads[node.inputs[2]] = dy.reshape(len(weight), -1).sum(axis=1)
     dcolumns = (matrices.transpose(0, 2, 1) @ flat).reshape(columns.shape)
-    return (_unpatch(dcolumns, shape, strides, pads),), grads
+    return (unpatch(dcolumns, shape, strides, pads),), grads
 
 
 def _gemm(node, arrays, training, x):
@@ -96,9 +99,9 @@ def _batch_norm(node, arrays, training, x):
     inverse = 1 / np.sqrt(var + var.dtype.type(node.attributes.get("epsilon", 1e-5)))
     if not training:
         factor = gamma * inverse
-        return x * _per_channel(factor, x) + _per_channel(beta - mean * factor, x), None
-    normal = (x - _per_channel(mean, x)) * _per_channel(inverse, x)
-    return normal * _per_channel(gamma, x) + _per_channel(beta, x), (normal, inverse, mean, var)
+        return x * per_channel(factor, x) + per_channel(beta - mean * factor, x), None
+    normal = (x - per_channel(mean, x)) * per_channel(inverse, x)
+    return normal * per_channel(gamma, x) + per_channel(beta, x), (normal, inverse, mean, var)
 
 
 def _batch_norm_backward(node, arrays, dy, cache):
@@ -106,8 +109,8 @@ def _batch_norm_backward(node, arrays, dy, cache):
     axes = tuple(range(1, dy.ndim))
     dbeta, dgamma = dy.sum(axis=axes), (dy * normal).sum(axis=axes)
     count = dy.dtype.type(dy[0].size)
-    dx = dy - _per_channel(dbeta / count, dy) - normal * _per_channel(dgamma / count, dy)
-    dx *= _per_channel(arrays[node.inputs[1]] * inverse, dy)
+    dx = dy - per_channel(dbeta / count, dy) - normal * per_channel(dgamma / count, dy)
+    dx *= per_channel(arrays[node.inputs[1]] * inverse, dy)
     return (dx,), {node.inputs[1]: dgamma, node.inputs[2]: dbeta}
 
 

@@ -1,0 +1,1 @@
+"""The training engine: convolutional networks trained in integers, forward, backward and update."""

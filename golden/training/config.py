@@ -1,0 +1,50 @@
+"""Parameters of integer training, and the number formats that are the same for all."""
+
+from dataclasses import dataclass, fields
+
+__all__ = ["ACTIVATION_BITS", "DEVIATION_FRACTION", "FACTOR_BITS", "FRACTION", "GRADIENT_BITS", "GUARD_BITS",
+           "MASTER_BITS", "MASTER_FRACTION", "PRODUCT_FRACTION", "WEIGHT_BITS", "WIDE_BITS", "TrainingConfig"]
+
+WEIGHT_BITS, ACTIVATION_BITS, FRACTION = 8, 8, 7
+"""Weights, gammas, betas (signed), activations (unsigned): bits, and those behind the point."""
+
+PRODUCT_FRACTION, WIDE_BITS = 14, 24
+"""What products yield: bits behind the point, and bits it is saturated to."""
+
+MASTER_BITS, MASTER_FRACTION = 24, 23
+"""Stored parameters: k_WU."""
+
+GRADIENT_BITS = 16
+"""Gradients of gamma and beta (grid 2 ** -14) are saturated to so many bits; weights' need 8."""
+
+DEVIATION_FRACTION = 15
+"""Means and deviations: bits behind the point."""
+
+GUARD_BITS, FACTOR_BITS = 8, 18
+"""Batch normalization backward: extra bits behind the point of the error, and bits of both factors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """What is open in the arithmetic; docs/engines/training.md.
+
+    Raises ValueError with a sentence that names the parameter, what it must be and what it was.
+    """
+
+    error_bits: int = 8         #: errors behind products, E2: 8 (flagged, 9 bits stored) or 16
+    normal_bits: int = 16       #: normalized values: bits ..
+    normal_fraction: int = 12   #: .. and those behind the point
+    momentum: int = 1           #: in quarters
+    running_shift: int = 4      #: running statistics move by 2 ** -running_shift of the difference
+    random_lanes: int = 8       #: shift registers of the stochastic rounding
+
+    def __post_init__(self):
+        for f in fields(self):
+            if type(getattr(self, f.name)) is not int:
+                raise ValueError(f"{f.name} must be an integer, not {getattr(self, f.name)!r}")
+        if self.error_bits not in (8, 16):
+            raise ValueError(f"error_bits must be 8 or 16, not {self.error_bits}")
+        for name, least, most in (("normal_bits", 6, 20), ("normal_fraction", 3, self.normal_bits - 1),
+                                  ("momentum", 0, 3), ("running_shift", 0, 15), ("random_lanes", 1, 64)):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be between {least} and {most}, not {getattr(self, name)}")

@@ -1,0 +1,152 @@
+"""Dynamic precision, block by block, after DYNASTY's idea (arXiv:2210.17047): which tile has how many bits.
+
+The paper's formulas are not public; all rules here are ours (docs/decisions/0022-integer-training.md).
+"""
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from .arithmetic import bit_length
+from .precision_control import Controller
+from .tile_cost import BRICKS, layer_steps
+from .tiles import WIDTHS, as_tiles, magnitude_bits, round_tiles, tile_sums
+
+__all__ = ["DynastySettings", "Precision", "WidthMap", "wanted_widths"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynastySettings:
+    """Raises ValueError with a sentence that names the setting, what it must be and what it was."""
+
+    block: int = 16         #: tiles are block by block numbers
+    interval: int = 4       #: maps and tolerance change each so many steps
+    hold: int = 2           #: times in a row that fewer bits must be enough before a tile gets fewer
+    start: int = 0          #: tolerance at first
+    limit: int = 4          #: greatest tolerance, in bits
+    error_lag: int = 2      #: by so much less than other operands errors follow the tolerance
+    reach: int = 2          #: bits by which importance makes tiles of one tensor differ at most
+
+    def __post_init__(self):
+        for f in fields(self):
+            if type(getattr(self, f.name)) is not int:
+                raise ValueError(f"{f.name} must be an integer, not {getattr(self, f.name)!r}")
+        if self.block not in (4, 8, 16, 32):
+            raise ValueError(f"block must be 4, 8, 16 or 32, not {self.block}")
+        for name, least, most in (("interval", 1, 1024), ("hold", 1, 16), ("start", 0, self.limit),
+                                  ("limit", 0, 6), ("reach", 0, 6), ("error_lag", 0, 6)):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be between {least} and {most}, not {getattr(self, name)}")
+
+
+def wanted_widths(lengths, importance, tolerance, reach, signed):
+    """The least of 2, 4, 6, 8 bits at which each tile of a tensor loses no more than it may, int64.
+
+        max(0, lengths - B) <= max(0, max lengths - B8 + tolerance) + min(reach, max importance - importance)
+
+    ``lengths``: bit length of a tile's greatest number; B: bits of magnitude of a width, B8 those of 8 bits.
+    Without tolerance a tile loses what 8 bits of one grid for the whole tensor would lose. ``importance``:
+    bit length of the sum of the gradients' magnitudes in the tile. A change of the tile's numbers by up to
+    half a step changes the loss, to first order, by up to half a step times that sum: a gradient half as
+    great pays for a step twice as great.
+    """
+    most = lengths.max(initial=0) - magnitude_bits(WIDTHS[-1], signed) + tolerance
+    allowed = max(most, 0) + np.minimum(importance.max(initial=0) - importance, reach)
+    found = np.full(lengths.shape, WIDTHS[-1], np.int64)
+    for width in reversed(WIDTHS[:-1]):
+        enough = np.maximum(lengths - magnitude_bits(width, signed), 0) <= allowed
+        found = np.where(enough, width, found)
+    return found
+
+
+@dataclass(eq=False)
+class WidthMap:
+    """Widths of a tensor's tiles: more bits at once, two fewer after ``hold`` wishes in a row."""
+
+    widths: np.ndarray
+    hold: int
+
+    def __post_init__(self):
+        self._wishes = np.zeros(self.widths.shape, np.int64)
+
+    def follow(self, wanted):
+        self._wishes = np.where(wanted < self.widths, self._wishes + 1, 0)
+        fewer = self._wishes >= self.hold
+        self.widths = np.where(wanted > self.widths, wanted, self.widths - 2 * fewer)
+        self._wishes[fewer] = 0
+
+
+@dataclass(eq=False)
+class Precision:
+    """Widths of the operands of all products, learned from what a training step computes anyway.
+
+    ``steps`` and ``full`` count bricks' steps so far, and how many 8 bits throughout take: `speedup`.
+    """
+
+    settings: DynastySettings = field(default_factory=DynastySettings)
+
+    def __post_init__(self):
+        self.controller = Controller(self.settings.start, self.settings.limit)
+        self.maps, self.steps, self.full, self._number = {}, 0, 0, 0
+        self._rounded, self._lengths, self._layers = {}, {}, {}
+
+    @property
+    def speedup(self):
+        return self.full / self.steps
+
+    def mean_widths(self):
+        """{tensor: mean of its tiles' widths}."""
+        return {name: float(found.widths.mean()) for name, found in self.maps.items()}
+
+    def operands(self, product, node, tensors):
+        """Integers of ``tensors`` (two of "x", "weight", "error": Scaled), rounded to their tiles' widths."""
+        names = {"x": node.sources[0], "weight": node.inputs[1], "error": f"E2 {node.outputs[0]}"}
+        self._layers.setdefault(node.name, (node, names, set()))[2].add(product)
+        return [self._operand(names[kind], kind, tensor.integers) for kind, tensor in tensors.items()]
+
+    def _operand(self, name, kind, integers):
+        # A tensor is an operand of up to two products in a step; it is rounded once, when it is stored.
+        if name not in self._rounded:
+            weight, signed, block = kind == "weight", kind != "x", self.settings.block
+            if name not in self.maps:
+                tiles = as_tiles(integers, block, weight).shape
+                shape = (tiles[0], tiles[2], tiles[3] if weight else 1)
+                self.maps[name] = WidthMap(np.full(shape, WIDTHS[-1], np.int64), self.settings.hold)
+            self._rounded[name], lengths = round_tiles(integers, self.maps[name].widths, block, signed=signed,
+                                                       weight=weight)
+            # Of all images the greatest: they share a width.
+            self._lengths[name] = kind, lengths if weight else lengths.max(axis=2, keepdims=True)
+        return self._rounded[name]
+
+    def _importance(self, name, kind, tensors, shape):
+        """Bit lengths of the sums of gradients in each tile; zeros where there is no gradient."""
+        gradient = tensors.get(f"gradient {name}" if kind == "weight" else f"error {name}")
+        if kind == "error" or gradient is None:
+            return np.zeros(shape, np.int64)
+        sums = tile_sums(as_tiles(gradient.integers, self.settings.block, kind == "weight"))
+        return bit_length(sums if kind == "weight" else sums.sum(axis=2, keepdims=True))
+
+    def learn(self, tensors, batch):
+        """After a step: counts its time; each ``interval`` steps moves the tolerance and the maps."""
+        self._count(tensors, batch)
+        self.controller.see(tensors["miss"] // batch)
+        self._number += 1
+        if self._number % self.settings.interval == 0:
+            self.controller.move()
+            for name, (kind, lengths) in self._lengths.items():
+                tolerance = self.controller.tolerance - (kind == "error") * self.settings.error_lag
+                wanted = wanted_widths(lengths, self._importance(name, kind, tensors, lengths.shape),
+                                       max(tolerance, 0), self.settings.reach, signed=kind != "x")
+                self.maps[name].follow(wanted)
+        self._rounded, self._lengths = {}, {}
+
+    def _count(self, tensors, batch):
+        groups = -(-batch // self.settings.block)
+        for node, names, products in self._layers.values():
+            x, weight, error = (self.maps[names[kind]].widths for kind in ("x", "weight", "error"))
+            spatial = [tensors[name].integers.shape[1:-1] or (1, 1) for name in (names["x"], names["error"])]
+            kernel = node.attributes["kernel_shape"] if node.op_type == "Conv" else (1, 1)
+            steps, pairs = layer_steps(node, x.reshape(len(x), *spatial[0]), weight,
+                                       error.reshape(len(error), *spatial[1]), kernel)
+            self.steps += groups * sum(steps[product] for product in products)
+            self.full += groups * pairs * BRICKS * len(products)
