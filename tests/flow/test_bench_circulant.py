@@ -25,7 +25,8 @@ def tools(monkeypatch):
 
 def test_rows(tools, tmp_path):
     assert BENCHES["circulant"] == bench_circulant.__name__
-    rows = {row.name: row for entry in bench_circulant.ENTRIES.values() for row in entry(Bench(tmp_path))}
+    entries = [bench_circulant.ENTRIES[name] for name in ("fft/comb", "fft/fmax", "peer/fft")]
+    rows = {row.name: row for entry in entries for row in entry(Bench(tmp_path))}
     assert rows["ifft/comb@64"].value == 3200 and rows["fft/ff@4"].value == 400
     assert rows["fft/multipliers@16"].value == 8
     assert (rows["fft/fmax@8"].value, rows["fft/fmax@8"].ok) == (142, True)
