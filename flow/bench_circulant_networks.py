@@ -123,7 +123,8 @@ def latency(name, most, bench):
     yield reported(f"{name}/interleaved-rate", f"frames a second, {INTERLEAVED} sequences",
                    1e6 * made.median / _interleaved(bench, name, 16))
     for resource, key in RESOURCES.items():
-        yield reported(f"{name}/{resource}", key, used(made, key))
+        if resource != "multipliers":
+            yield reported(f"{name}/{resource}", key, used(made, key))
     yield exactly(f"{name}/multipliers", "MULT18X18D, those of the cycles' rows",
                   used(made, RESOURCES["multipliers"]), multipliers(config))
     for other, microseconds in LATENCIES.items():

@@ -4,7 +4,8 @@ docs/results/<engine>.json (what `shiftwork bench` writes) fills the text betwee
 and `<!-- end -->`, some of its rows that behind `<!-- results: <name> -->` (result_tables.py); cost models
 fill it behind `<!-- layers: <name> -->` (layer_tables.py).
 build/digits/results.json (what the demo writes) becomes docs/cycles.svg, an addition in Amaranth's simulator
-docs/engines/ternary-addition.svg, two lists in it docs/engines/smartexchange-lists.svg.
+docs/engines/ternary-addition.svg, two lists in it docs/engines/smartexchange-lists.svg, and a block on its
+way through the circulant engine's transforms docs/engines/circulant-spectrum.svg.
 """
 
 import json
@@ -77,10 +78,11 @@ def picture(text):
 
 def main():
     """Fills the pages and draws the pictures of the current folder."""
-    from . import plots, waveforms
+    from . import plots, spectra, waveforms
 
     fill_pages(".")
-    for name, draw in (("ternary-addition", waveforms.addition), ("smartexchange-lists", waveforms.lists)):
+    for name, draw in (("ternary-addition", waveforms.addition), ("smartexchange-lists", waveforms.lists),
+                       ("circulant-spectrum", spectra.spectrum)):
         Path(f"docs/engines/{name}.svg").write_text(picture(draw()))
     results = Path("build/digits/results.json")
     if results.is_file():
