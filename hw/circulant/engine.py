@@ -180,8 +180,10 @@ class CirculantEngine(wiring.Component):
         """From elements to the output stream."""
         queue = m.submodules.queue = OutputQueue(self.config)
         # The queue's memory need not be near the port.
-        port = m.submodules.port = Queue(packet(32), 2)
-        wiring.connect(m, queue.o, port.i)
+        near, port = Queue(packet(32), 2), Queue(packet(32), 2)
+        m.submodules.near, m.submodules.port = near, port
+        wiring.connect(m, queue.o, near.i)
+        wiring.connect(m, near.o, port.i)
         wiring.connect(m, port.o, wiring.flipped(self.o))
         m.d.comb += [
             queue.i.eq(delay(m, elements.vector, 1, name="vector")),

@@ -67,14 +67,16 @@ class ForwardPath(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), blocks.i)
         m.d.comb += [getattr(blocks, name).eq(getattr(self, name))
                      for name in ("enable", "input_blocks", "input_base", "step_take")]
-        # A row announced in this cycle comes when a block that enters now is through.
-        taken = Signal(range(2 * cycles))
+        # A row announced in this cycle comes when a block that enters now is through, but not one that enters
+        # in the next cycle, as is decided here.
+        taken, enter = Signal(range(2 * cycles)), Signal()
         with m.If(self.row_coming):
             m.d.sync += taken.eq(2 * cycles - 1)
         with m.Elif(taken.any()):
             m.d.sync += taken.eq(taken - 1)
+        m.d.sync += enter.eq(self.enable & blocks.valid & ~enter & ~self.row_coming & (taken <= 1))
         m.d.comb += [
-            blocks.enter.eq(blocks.valid & ~taken.any()), self.short.eq(blocks.short),
+            blocks.enter.eq(enter), self.short.eq(blocks.short),
             transform.first.eq(blocks.enter | self.rows_first),
             transform.i.eq(Mux(blocks.entering, blocks.o.as_value(), self.rows_i.as_value())),
         ]

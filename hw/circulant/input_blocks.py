@@ -33,9 +33,9 @@ class InputBlocks(wiring.Component):
     input_blocks, input_base : In(16)
         Blocks of a step, at least 1, and address of the first; constant while ``enable``.
     valid : Out(1), place : Out(place_layout)
-        A block is there, of a step that may be held.
+        A block is there, of a step that may be held, to enter in the next cycle.
     enter : In(1)
-        It is taken, where ``valid``.
+        It is taken, a cycle after ``valid``.
     o : Out(lines(V)), entering : Out(1)
         Its pairs, in the cycle of ``enter`` and the h - 1 that follow.
     step_take : In(1)
@@ -79,7 +79,7 @@ class InputBlocks(wiring.Component):
         m.d.comb += [
             read.addr.eq(Cat(index, Mux(self.enter, half, entered))), self.o.eq(read.data),
             self.entering.eq(entering), self.place.eq(places[half]),
-            self.valid.eq((waiting != 0) & ~index.any() & ~held),
+            self.valid.eq((waiting != 0) & (~index.any() | index.all()) & ~held),
         ]
         m.d.sync += [
             beat.eq(beat + accepted), waiting.eq(waiting + block_ends - self.enter),

@@ -60,7 +60,7 @@ class Case:
         size = self.program.parse()[0].input_blocks * self.config.slots
         machine, cycles = Machine(self.config), predict(self.program).step_cycles
         # without stalls: the beats, and the last block's way into memory; none for later steps
-        self.load_cycles = size + latency(self.config.forward) + self.config.slots + 2
+        self.load_cycles = size + latency(self.config.forward) + self.config.slots + 3
         machine.load(self.words)
         self.inputs, self.outputs, self.cycles = [], [], []
         for count, further in zip(steps, more, strict=True):
