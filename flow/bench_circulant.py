@@ -4,6 +4,7 @@ from shiftwork.golden.circulant.transform_config import TransformConfig
 
 from .bench import at_least, at_most, exactly, reported
 from .bench_circulant_networks import ENTRIES as NETWORKS
+from .bench_circulant_peer import ENTRIES as PEER_GRU
 from .bench_circulant_sequences import ENTRIES as SEQUENCES
 from .bench_tools import SEEDS, packed, used
 
@@ -66,4 +67,5 @@ def peer(bench):
         yield exactly(f"peer/fft@{size}/multipliers", "MULT18X18D", used(found, "MULT18X18D"), 0)
 
 
-ENTRIES = {"fft/comb": comb, "fft/fmax": fmax, "peer/fft": peer, **NETWORKS, **SEQUENCES}
+ENTRIES = {"fft/comb": comb, "fft/fmax": fmax, "peer/fft": peer, **PEER_GRU, **NETWORKS,
+           **SEQUENCES}
