@@ -1,4 +1,4 @@
-"""Measurement of the smallest circulant engine for a GRU beside EdgeDRNN's engine of 8 processing elements."""
+"""Measurement of the smallest circulant engine for a GRU beside EdgeDRNN's of 8 processing elements."""
 
 import numpy as np
 from shiftwork.golden.circulant.cells import Gru
