@@ -87,8 +87,7 @@ def multipliers(config):
 def memories(config):
     """{name: (words, bits of a word)} of all memories."""
     return {
-        **{f"weights {row}": (config.weight_depth, config.weight_word // config.rows)
-           for row in range(config.rows)},
+        "weights": (config.weight_depth, config.weight_word),
         "spectra": (config.spectrum_depth, config.block * config.spectrum_width),
         "phases": (config.phase_depth, 192), "rows": (config.row_depth, 96),
         "coefficients": (config.coefficient_depth, 64),
@@ -126,9 +125,16 @@ class Logic:
         return round(found) + TRANSFORMS[config.block][0]
 
 
+def _blocks(config):
+    """Shapes of memories as they are in block RAM: each row's weights stand apart."""
+    found = memories(config)
+    depth, width = found.pop("weights")
+    return [*found.values(), *[(depth, width // config.rows)] * config.rows]
+
+
 def _parts(config, device):
     """What the model's numbers are multiplied by."""
-    chosen = sum(width * (device.blocks(depth, width)[1] - 1) for depth, width in memories(config).values())
+    chosen = sum(width * (device.blocks(depth, width)[1] - 1) for depth, width in _blocks(config))
     return 1, lane_multipliers(config) * config.acc_width, chosen
 
 
@@ -137,7 +143,7 @@ def resources(config, device, logic):
     found = memories(config)
     return Resources(
         multipliers=multipliers(config), luts=logic(config, device),
-        rams=sum(device.blocks(*shape)[0] for shape in found.values()),
+        rams=sum(device.blocks(*shape)[0] for shape in _blocks(config)),
         memory_bits=sum(depth * width for depth, width in found.values()))
 
 MEASURED = (

@@ -39,7 +39,7 @@ class Case:
         self.words = [int(word) for word in Program(self.config, program.sections).to_words()]
         machine = Machine(config)
         machine.load(program.to_words())
-        self.inputs, self.outputs = [], []
+        self.inputs, self.outputs, self.cycles = [], [], (None, None)
         for _ in range(2):
             beats = [program.pack_input(random_input(rng, network, images or config.batch))
                      for _ in range(arrays)]
@@ -54,10 +54,8 @@ class Case:
 class ArraysBench(Bench):
     """Compares values alone."""
 
-    async def batch(self, ctx, case, number):
-        p, self.p = self.p, min(self.p, 0.999)
-        await super().batch(ctx, case, number)
-        self.p = p
+    def compare_cycles(self, ctx, predicted):
+        pass
 
 
 CASES = {
