@@ -8,7 +8,15 @@ import numpy as np
 from .layers import BACKWARD, FORWARD, softmax_cross_entropy
 from .optim import Adam, cosine_rate, shift_images
 
-__all__ = ["Settings", "Hooks", "descend", "train", "gradients", "projected", "refresh_statistics"]
+__all__ = ["Settings", "Hooks", "check_counts", "descend", "train", "gradients", "projected",
+           "refresh_statistics"]
+
+
+def check_counts(settings):
+    """Raises ValueError with the name of the setting of epochs, batch and shift that is too small."""
+    for name, least in (("epochs", 1), ("batch", 2), ("shift", 0)):
+        if getattr(settings, name) < least:
+            raise ValueError(f"{name} must be at least {least}, not {getattr(settings, name)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +31,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
-        for name, least in (("epochs", 1), ("batch", 2), ("shift", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        check_counts(self)
 
 
 @dataclass(frozen=True, kw_only=True)

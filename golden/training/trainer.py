@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from shiftwork.golden.common.optim import shift_images
+from shiftwork.golden.common.trainer import check_counts
 
 from .network import pixels
 from .operations import check_terms, step_operations
@@ -33,9 +34,7 @@ class IntegerSettings:
     seed: int = 0
 
     def __post_init__(self):
-        for name, least in (("epochs", 1), ("batch", 2), ("shift", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        check_counts(self)
         for name, values in (("rates", range(0, 512)), ("levels", [2, 4, 8, 16, 32, 64, 128])):
             schedule = getattr(self, name)
             starts = [start for start, _ in schedule]

@@ -1,9 +1,11 @@
-"""Results as a demo yields them, made up, for tests of what shows them."""
+"""What tests of the flow share: results as a demo yields them, made up; what a command that fails says."""
 
 from dataclasses import asdict
 
 import numpy as np
+import pytest
 from shiftwork.flow import ternary
+from shiftwork.flow.cli import main
 
 
 def results(seeds=3, images=40):
@@ -78,3 +80,13 @@ def results(seeds=3, images=40):
         ],
         "versions": {"numpy": "2.0"},
     }
+
+
+def refused(capsys, *arguments):
+    """The sentence of an expected failure."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    last = err.strip().splitlines()[-1]
+    assert ended.value.code == 2 and out == "" and last.startswith("error: ") and "Traceback" not in err, err
+    return last.removeprefix("error: ")

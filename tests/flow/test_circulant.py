@@ -21,6 +21,8 @@ from shiftwork.golden.circulant.timing import predict
 from shiftwork.golden.common.network import save as save_images
 from shiftwork.golden.common.program import ProgramError
 
+from .fakes import refused
+
 TINY = circulant.PRESETS["tiny"]
 CELLS = Lstm(inputs=6, hidden=8, projection=4, peephole=True), Gru(inputs=4, hidden=8)
 RNG = np.random.default_rng(0)
@@ -177,16 +179,6 @@ def test_verify_has_sequences_of_several_lengths(program, monkeypatch, tmp_path)
     assert asked["run_cycles"].tolist() == [n * predict(program).step_cycles for n in steps]
 
 
-def command(capsys, *arguments):
-    """The sentence of an expected failure."""
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    last = err.strip().splitlines()[-1]
-    assert ended.value.code == 2 and out == "" and last.startswith("error: ") and "Traceback" not in err, err
-    return last.removeprefix("error: ")
-
-
 GENERATE = [
     ("block=12", "block must be 4, 8, 16, 32 or 64, not 12"),
     ("rows=0", "rows must be between 1 and 64, not 0"),
@@ -201,7 +193,7 @@ GENERATE = [
 
 @pytest.mark.parametrize("setting, sentence", GENERATE)
 def test_generate_refuses(capsys, tmp_path, setting, sentence):
-    found = command(capsys, "generate", "circulant", "--preset", "tiny", "--set", setting, "-o",
+    found = refused(capsys, "generate", "circulant", "--preset", "tiny", "--set", setting, "-o",
                     tmp_path / "o")
     assert found.startswith(sentence) and not list(tmp_path.iterdir())
 
@@ -224,18 +216,18 @@ BUILD = [
 def test_build_refuses(capsys, tmp_path, root, name, x, settings, sentence):
     settings = [part for setting in settings for part in ("--set", setting)]
     calibrate = ["--calibrate", root / f"{x}.npy"] if x else []
-    found = command(capsys, "build", root / f"{name}.npz", "--engine", "circulant", "--preset", "tiny",
+    found = refused(capsys, "build", root / f"{name}.npz", "--engine", "circulant", "--preset", "tiny",
                     *settings, *calibrate, "-o", tmp_path / "o")
     assert found.startswith(sentence.replace("{root}", str(root))) and not list(tmp_path.iterdir())
 
 
 def test_a_recurrent_network_is_none_of_the_other_engines(capsys, tmp_path, root):
     """.. and the reverse."""
-    found = command(capsys, "build", root / "net.npz", "--engine", "ternary", "-o", tmp_path / "o")
+    found = refused(capsys, "build", root / "net.npz", "--engine", "ternary", "-o", tmp_path / "o")
     assert found == (f"Network {root}/net.npz must be without LSTM and GRU, which --engine circulant runs, "
                      "not with")
     save_images(convolutional((1, 8, 8), (4,), 10, {1}, 3), tmp_path / "images.npz")
-    found = command(capsys, "build", tmp_path / "images.npz", "--engine", "circulant", "-o", tmp_path / "o")
+    found = refused(capsys, "build", tmp_path / "images.npz", "--engine", "circulant", "-o", tmp_path / "o")
     assert found == (f"Network {tmp_path}/images.npz must have an LSTM or a GRU, not only "
                      "BatchNormalization, Conv, Flatten, Gemm, MaxPool, Relu")
 
@@ -246,7 +238,7 @@ def test_a_recurrent_network_is_none_of_the_other_engines(capsys, tmp_path, root
 ])
 def test_run_refuses(capsys, tmp_path, root, x, sentence):
     arguments = "run", root / "net", "--input", root / f"{x}.npy", "-o", tmp_path / "y.npy"
-    assert command(capsys, *arguments) == sentence and not list(tmp_path.iterdir())
+    assert refused(capsys, *arguments) == sentence and not list(tmp_path.iterdir())
 
 
 def test_programs_of_others_are_refused(program):

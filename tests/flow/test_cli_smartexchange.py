@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from shiftwork.flow import smartexchange, ternary
-from shiftwork.flow.cli import main
 from shiftwork.flow.errors import FlowError
 from shiftwork.flow.recipes import convolutional
 from shiftwork.golden.common.network import save
 from shiftwork.golden.common.program import ErrorCode, ProgramError
+
+from .fakes import refused
 
 TINY = smartexchange.PRESETS["tiny"]
 
@@ -57,16 +58,6 @@ GENERATE = [
     ("lines=two", "Value of --set lines must be an integer, not 'two'"),
     ("weight_depth=64", "Key of --set must be one of lanes, "),
 ]
-
-
-def refused(capsys, *arguments):
-    """The sentence of an expected failure."""
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    last = err.strip().splitlines()[-1]
-    assert ended.value.code == 2 and out == "" and last.startswith("error: ") and "Traceback" not in err, err
-    return last.removeprefix("error: ")
 
 
 @pytest.mark.parametrize("setting, sentence", GENERATE)
