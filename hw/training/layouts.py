@@ -1,0 +1,22 @@
+"""Layouts that the training engine's units share: docs/engines/training-machine.md."""
+
+from amaranth import Shape
+from amaranth.lib import data
+
+from ...golden.training.registers import REGISTER_BITS, REGISTERS
+
+__all__ = ["DESCRIPTOR", "MEMORY_CYCLES", "PASS", "vector"]
+
+MEMORY_CYCLES = 2
+"""From an address to the memory's data: block RAM and its output register."""
+
+PASS = data.StructLayout({name: REGISTER_BITS for name in REGISTERS})
+"""The pass registers; they do not change while a unit is busy."""
+
+DESCRIPTOR = data.StructLayout({"planes": 3, "drop": 4})
+"""Of a slot: planes - 1, and the shift of its numbers."""
+
+
+def vector(side, bits, signed=True):
+    """Layout of a vector of ``side`` numbers."""
+    return data.ArrayLayout(Shape(bits, signed=signed), side)
