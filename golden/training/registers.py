@@ -15,8 +15,8 @@ REGISTERS = (
     "out_width", "kernel_height", "kernel_width", "stride", "pad_top", "pad_left", "out_base", "sums_base",
     "keep_most",
     # Element unit.
-    "element_mode", "z_base", "z_half", "error_base", "error_half", "winner_base", "rows", "columns", "pooled",
-    "error_shift", "product_shift", "flagged",
+    "element_mode", "z_base", "z_half", "error_base", "error_half", "winner_base", "rows", "columns",
+    "pooled", "error_shift", "product_shift", "flagged",
     # Update unit.
     "update_mode", "weight_base", "tiles", "gradient_shift", "levels", "rate", "momentum",
     # Input unit.

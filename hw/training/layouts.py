@@ -5,7 +5,7 @@ from amaranth.lib import data
 
 from ...golden.training.registers import REGISTER_BITS, REGISTERS
 
-__all__ = ["DESCRIPTOR", "MEMORY_CYCLES", "PASS", "vector"]
+__all__ = ["DESCRIPTOR", "MEMORY_CYCLES", "PAIR", "PASS", "vector"]
 
 MEMORY_CYCLES = 2
 """From an address to the memory's data: block RAM and its output register."""
@@ -15,6 +15,9 @@ PASS = data.StructLayout({name: REGISTER_BITS for name in REGISTERS})
 
 DESCRIPTOR = data.StructLayout({"planes": 3, "drop": 4})
 """Of a slot: planes - 1, and the shift of its numbers."""
+
+PAIR = data.StructLayout({"left": 16, "right": 16, "right_half": 1, "first": 1, "last": 1, "empty": 1})
+"""A tile product: slots, half of the right operand, first and last of its output; an empty one adds nothing."""
 
 
 def vector(side, bits, signed=True):
