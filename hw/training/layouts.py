@@ -17,7 +17,7 @@ DESCRIPTOR = data.StructLayout({"planes": 3, "drop": 4})
 """Of a slot: planes - 1, and the shift of its numbers."""
 
 PAIR = data.StructLayout({"left": 16, "right": 16, "right_half": 1, "first": 1, "last": 1, "empty": 1})
-"""A tile product: slots, half of the right operand, first and last of its output; an empty one adds nothing."""
+"""A tile product: slots, half of the right operand, first and last of its output; or empty: adds nothing."""
 
 
 def vector(side, bits, signed=True):
