@@ -29,14 +29,13 @@ _UNSIGNED = (Slot.MANTISSA, Slot.SHIFT)
 _SHIFTS = ("error_shift", "product_shift", "gradient_shift")
 _RUN = {Unit.MATRIX: run_matrix, Unit.ELEMENT: run_element, Unit.UPDATE: run_update, Unit.INPUT: run_input}
 
-# Ports that a program must leave alone while a unit is busy.
-_GETS = {Unit.MATRIX: {Get.MATRIX, Get.Z, Get.SUM},
-         Unit.ELEMENT: {Get.ELEMENT, Get.Z, Get.LENGTH, Get.PLANES},
-         Unit.UPDATE: {Get.RANDOM, Get.LENGTH, Get.PLANES, Get.STORED, Get.ACCUMULATOR},
-         Unit.INPUT: {Get.LENGTH, Get.PLANES}}
-_PUTS = {Unit.MATRIX: {Put.REGISTER, Put.ERROR},
-         Unit.ELEMENT: {Put.REGISTER, Put.ERROR, Put.PLANES},
-         Unit.UPDATE: {Put.REGISTER, Put.PLANES, Put.RANDOM}, Unit.INPUT: {Put.REGISTER, Put.PLANES}}
+# While which units are busy a program must leave a port alone; PARAMETER: see `Machine.put`.
+_PACKING = {Unit.ELEMENT, Unit.UPDATE, Unit.INPUT}
+_GETS = {Get.MATRIX: {Unit.MATRIX}, Get.ELEMENT: {Unit.ELEMENT}, Get.RANDOM: {Unit.UPDATE},
+         Get.Z: {Unit.MATRIX, Unit.ELEMENT}, Get.LENGTH: _PACKING, Get.SUM: {Unit.MATRIX},
+         Get.PLANES: _PACKING, Get.STORED: {Unit.UPDATE}, Get.ACCUMULATOR: {Unit.UPDATE}}
+_PUTS = {Put.REGISTER: set(Unit), Put.PARAMETER: set(), Put.ERROR: {Unit.MATRIX, Unit.ELEMENT},
+         Put.PLANES: _PACKING, Put.RANDOM: {Unit.UPDATE}}
 
 
 def _integers(bits, width, signed=True):
@@ -113,14 +112,20 @@ class Machine:
 
     def take(self):
         """The input's next word; 0 behind the last one."""
+        self._input_free()
         self._taken += 1
         return self._input[self._taken - 1] if self._taken <= len(self._input) else 0
 
     def check_input(self):
         """Raises ProgramError where the packet has not as many words as were taken."""
+        self._input_free()
         if self._taken != len(self._input):
             code = ErrorCode.INPUT_SHORT if self._taken > len(self._input) else ErrorCode.INPUT_LONG
             raise ProgramError(code, f"Input must have {self._taken} words, not {len(self._input)}")
+
+    def _input_free(self):
+        if self.busy is Unit.INPUT:
+            raise ValueError("input must be read after a WAIT for input")
 
     def start(self, number):
         """Runs a pass of unit ``number`` at once; it counts as busy until the program waits."""
@@ -142,7 +147,7 @@ class Machine:
     def get(self, number, address):
         """What GET reads from port ``number``."""
         port = Get(number)
-        self._free(port, [unit for unit in Unit if port in _GETS[unit]])
+        self._free(port, _GETS[port])
         if port == Get.RANDOM:
             states = self.random.states
             return int(states[self._within(port, address, len(states))]) >> STATE_BITS - RANDOM_BITS
@@ -154,7 +159,7 @@ class Machine:
     def put(self, number, address, value):
         """PUT of ``value`` to port ``number``."""
         port = Put(number)
-        self._free(port, [unit for unit in Unit if port in _PUTS[unit]])
+        self._free(port, _PUTS[port])
         if port == Put.REGISTER:
             name = REGISTERS[self._within(port, address, len(REGISTERS))]
             self.registers[name] = value & (1 << REGISTER_BITS) - 1
@@ -166,7 +171,7 @@ class Machine:
                 self.numbers(1)
         elif port == Put.PARAMETER:
             slot = Slot(self._within(port, address, self.parameters.size) // (2 * self.config.side))
-            self._free(port, [Unit.MATRIX if slot == Slot.BIAS else Unit.ELEMENT])
+            self._free(port, {Unit.MATRIX if slot == Slot.BIAS else Unit.ELEMENT})
             bits = PARAMETER_BITS[slot]
             fitted = value & (1 << bits) - 1 if slot in _UNSIGNED else wrap(value, bits)
             self.parameters.reshape(-1)[address] = fitted

@@ -1,6 +1,7 @@
 """The training engine's controller: one run of its program."""
 
 import operator
+from functools import lru_cache
 
 from ..common.program import ErrorCode, ProgramError
 from .arithmetic import divide_round, root_with_sticky
@@ -49,6 +50,7 @@ _COMPUTE = {
     Op.SAT: _saturate, Op.DIV: _divide, Op.ROOT: _root,
 }
 
+_decode = lru_cache(1 << 14)(Instruction.of)
 _BRANCHES = {Op.BEQ: operator.eq, Op.BNE: operator.ne, Op.BLT: operator.lt, Op.BGE: operator.ge}
 
 
@@ -70,7 +72,7 @@ class Controller:
                 raise TimeoutError(f"Program must halt within {limit} instructions, not go on at {self.at}")
             self.count += 1
             _within("instruction's address", self.at, 0, len(self.machine.program) - 1)
-            self._one(Instruction.of(int(self.machine.program[self.at])))
+            self._one(_decode(int(self.machine.program[self.at])))
 
     def _set(self, d, value):
         if d:

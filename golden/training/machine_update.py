@@ -12,12 +12,15 @@ from .update import Parameter
 __all__ = ["pack", "run_input", "run_update"]
 
 
-def pack(machine, p, vectors, share, *, signed, to, wide=False):
+def pack(machine, p, vectors, share, *, signed, to, may_be_wide=False):
     """Writes tiles to the memories ``to``, [(memory, first slot)], in their map entries' planes.
 
     ``vectors`` is (tiles, 2, B, S): half, column, lane. ``share`` tiles one behind the other have one map
-    entry.
+    entry. Raises ValueError where other than errors would be ``wide``.
     """
+    if p.wide & 1 and not may_be_wide:
+        raise ValueError("register wide must be 0 in a pass that packs weights or activations, not 1")
+    wide = p.wide & 1
     tiles = vectors.transpose(0, 1, 3, 2).reshape(len(vectors), machine.config.block, -1)
     number = np.arange(len(tiles))
     entries = p.map_base + number // share
