@@ -118,7 +118,6 @@ class Controller:
         elif i.op == Op.CHECK:
             machine.check_input()
         else:
-            self.at = None
+            at, self.at = self.at - 1, None
             if i.value:
-                code = ErrorCode(i.value)
-                raise ProgramError(code, f"Program stopped at instruction {self.count}")
+                raise ProgramError(ErrorCode(i.value), f"Program stopped at instruction {at}")

@@ -79,7 +79,6 @@ class Layer:
             run_pass(self.machine, Unit.INPUT, words, groups=self.groups, channels=channels, pixels=size,
                      right_base=self.right[0] + block * size * self.groups,
                      map_base=self.maps[0] + block * size)
-            assert self.machine._taken == len(words)
         a, lengths = round_tiles(self.x, self.widths(0, (self.blocks, size, 1)), self.block, signed=False)
         self.check_lengths(0, lengths.max(axis=2))
         return a

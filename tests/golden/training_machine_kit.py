@@ -54,10 +54,10 @@ def one_pass(unit, **registers):
     return [*found, Instruction(Op.START, value=unit), Instruction(Op.WAIT)]
 
 
-def run_pass(machine, unit, words=(0,), **registers):
-    """Runs one pass, as a program of its own."""
-    reload(machine, one_pass(unit, **registers))
-    return machine.run(words)
+def run_pass(machine, unit, words=(), **registers):
+    """Runs one pass, as a program of its own, which must take all ``words``."""
+    reload(machine, [*one_pass(unit, **registers), Instruction(Op.CHECK)])
+    machine.run(words)
 
 
 def parameters(side, slot, values):
