@@ -88,7 +88,7 @@ def constant(values, levels, random):
         Sr(y) = sign(y) * ( floor|y| + [first 16 bits of |y|'s fraction > random] )
 
     R is not multiplied back: only the direction of the gradient counts. ``levels`` (the paper's dr) is a
-    power of two, 2 .. 128; ``random`` are integers 0 .. 65535, one for each value, in the array's order. If
+    power of two, 2 .. 128; ``random`` are integers 0 .. 65535, one for each value (of any shape). If
     they are uniform, the mean of Sr(y) is y with its fraction cut to 16 bits.
     """
     magnitude = np.abs(values.integers)
@@ -129,15 +129,16 @@ class Flagged:
         return cls(np.where(words >> 7 & 1, -magnitude, magnitude), words >> 8 & 1 > 0, exponent)
 
 
-def flagged(values):
-    """Flag-QE2 of ``values`` (Scaled), as Flagged: steps Sc and Sc / 128, Sc = R / 128.
+def flagged(values, scale=None):
+    """Flag-QE2 of ``values`` (Scaled), as Flagged: steps Sc and Sc / 128, Sc = R / 128, R = 2 ** ``scale``.
 
         |x| >= Sc:  Sc * clip( round(x / Sc), +-127 ),  flag 1
         |x| <  Sc:  Sc / 128 * round(128 x / Sc),       flag 0;  a magnitude of 128 is stored as flag 1, 1
 
-    which is the same value; so the small numbers need no clip and none differs from the paper's code.
+    which is the same value; so the small numbers need no clip and none differs from the paper's code. Without
+    a ``scale`` it is that of ``values``; `scale_exponent`.
     """
-    unit = _scale_of(values.integers) - FRACTION_BITS
+    unit = (_scale_of(values.integers) if scale is None else scale) - FRACTION_BITS
     magnitude = np.abs(values.integers)
     # |x| >= 2 ** unit: for unit < 0 every integer but 0 is.
     great = magnitude >= 1 << max(unit, 0)
