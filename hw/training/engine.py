@@ -260,7 +260,8 @@ class TrainingEngine(wiring.Component):
             Get.MATRIX: self._matrix_unit.drain.probe_data, Get.ELEMENT: self._element_unit.probe_data,
             Get.RANDOM: self._update_unit.random_data,
             Get.Z: vector(side, self.config.z_word // side)(z.data)[lane],
-            Get.LENGTH: memories["length"].data, Get.SUM: memories["sum"].data, Get.PLANES: memories["map"].data,
+            Get.LENGTH: memories["length"].data, Get.SUM: memories["sum"].data,
+            Get.PLANES: memories["map"].data,
             Get.STORED: words[lane].stored, Get.ACCUMULATOR: words[lane].accumulator,
         }
         chosen = Signal(signed(WORD_BITS))
