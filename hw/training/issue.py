@@ -15,7 +15,7 @@ from .operand_memory import READ, READ_CYCLES
 __all__ = ["Issue"]
 
 AHEAD = 8
-"""Tile products whose descriptors are read or known: the queue and the memory take 6 cycles."""
+"""Tile products whose descriptors are read or known: the queue and the memory take 5 cycles."""
 
 
 _PRODUCT = data.StructLayout({"pair": PAIR, "left_planes": DESCRIPTOR["planes"].shape,
@@ -43,16 +43,17 @@ class Issue(wiring.Component):
     busy : Out(1)
         Pairs are under way, or vectors of outputs that have ended have not left the array.
 
-    Timing: a pair's first step comes `READ_CYCLES` + 5 cycles after the pair was accepted at the earliest. Each
-    pair takes planes * planes cycles (empty: 1) without a gap, but an output ends at least S cycles after the
-    one before. A reset forgets all.
+    Timing: a pair's first step comes `READ_CYCLES` + 5 cycles after the pair was accepted, at the earliest.
+    Each pair takes planes * planes cycles (empty: 1) without a gap, but outputs end at least S cycles
+    apart. A reset forgets all.
     """
 
     def __init__(self, config):
         self._config = config
         super().__init__({
             "i": In(stream.Signature(PAIR)), "left_columns": In(1), "left_half": In(1),
-            "right_columns": In(1), "right_signed": In(1), "left": Out(READ), "right": Out(READ), "step": Out(STEP), "busy": Out(1)})
+            "right_columns": In(1), "right_signed": In(1),
+            "left": Out(READ), "right": Out(READ), "step": Out(STEP), "busy": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
