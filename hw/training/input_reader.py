@@ -23,8 +23,7 @@ class InputReader(wiring.Component):
     ended, short : Out(1)
         The packet's last word has been taken; words were taken behind it.
 
-    Timing: a word a cycle; it waits for ``i`` two cycles, in a queue, and no path leads through. Reset forgets
-    the packet.
+    Timing: a word a cycle, one cycle behind ``i``; no path leads through. Reset forgets the packet.
     """
 
     def __init__(self):

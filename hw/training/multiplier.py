@@ -1,6 +1,6 @@
 """A multiplier of wide words with one multiplication a cycle."""
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -60,8 +60,8 @@ class Multiplier(wiring.Component):
         # Limb `place` of x and the one of y that makes the column: then their product, then the sum.
         other = Signal.like(place)
         m.d.comb += other.eq(column - place)
-        factors = [delay(m, Array(word[n * limb:(n + 1) * limb] for n in range(limbs))[index], 1, name="factor")
-                   for word, index in ((self.x, place), (self.y, other))]
+        x, y = (Array(word[n * limb:(n + 1) * limb] for n in range(limbs)) for word in (self.x, self.y))
+        factors = delay(m, x[place], 1, name="x"), delay(m, y[other], 1, name="y")
         product = Signal(2 * limb, reset_less=True)
         m.d.sync += product.eq(factors[0] * factors[1])
         valid = delay(m, issuing, 2, reset_less=False, name="valid")

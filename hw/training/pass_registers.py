@@ -13,9 +13,9 @@ __all__ = ["PassRegisters"]
 class PassRegisters(wiring.Component):
     """The pass registers, written by number; other numbers write nothing.
 
-    Members: ``address``: In(24), ``data``: In(24), ``write``: In(1), ``o``: Out(PASS), from the next cycle on.
+    Members: ``address``: In(24), ``data``: In(24), ``write``: In(1), ``o``: Out(PASS).
 
-    After a reset all are 0.
+    Timing: one cycle. After a reset all are 0.
     """
 
     def __init__(self):

@@ -63,7 +63,8 @@ class Bench:
 
     async def watch(self, ctx):
         dut = self.dut
-        async for _, _, put, *values in ctx.tick().sample(dut.put, dut.put_kind, dut.put_address, dut.put_data):
+        signals = dut.put, dut.put_kind, dut.put_address, dut.put_data
+        async for _, _, put, *values in ctx.tick().sample(*signals):
             if put:
                 self.events.append(("put", *values))
 
@@ -167,3 +168,155 @@ def _reads(reference, program):
     words, trial = Counted(), Reference(gotten, dict(reference.data), list(reference.registers))
     trial.run(program, words)
     return words.taken
+
+
+ENDS = {
+    # name: (instructions before the end, the end, words of the packet, code)
+    "exact": (2, at(Op.CHECK), 2, 0),
+    "short": (3, at(Op.CHECK), 2, ErrorCode.INPUT_SHORT),
+    "short by many": (9, at(Op.CHECK), 1, ErrorCode.INPUT_SHORT),
+    "long": (2, at(Op.CHECK), 3, ErrorCode.INPUT_LONG),
+    "long by many": (0, at(Op.CHECK), 40, ErrorCode.INPUT_LONG),
+    "halt, exact": (2, at(Op.HALT), 2, 0),
+    "halt, short": (3, at(Op.HALT), 2, 0),
+    "halt, long": (1, at(Op.HALT), 9, ErrorCode.INPUT_LONG),
+    "command": (1, at(Op.HALT, value=ErrorCode.COMMAND), 1, ErrorCode.COMMAND),
+    "command, long": (1, at(Op.HALT, value=ErrorCode.COMMAND), 9, ErrorCode.COMMAND),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_ends(name):
+    """The code; the rest is swallowed, so the next run has its own packet; only after CHECK it may go on."""
+    reads, end, count, code = ENDS[name]
+    program = [*[at(Op.IN, d=1)] * reads, end, at(Op.OUT, a=1, value=1), at(Op.HALT)]
+    bench, codes, p = Bench(), [], 0.5
+    packets = [list(range(100, 100 + count)), list(range(200, 200 + count))]
+    outputs = sink(bench.dut.o, 1 << 30, p=p)
+
+    async def run(ctx):
+        await bench.load(ctx, program)
+        for _ in packets:
+            codes.append(await bench.run(ctx))
+
+    simulate(bench.dut, run, timeout=3000, background=[
+        *bench.background, outputs,
+        source(bench.dut.i, [item for words in packets for item in packet(words)], p=p)])
+    assert codes == [code] * 2
+    goes_on = end.op == Op.CHECK and not code
+    assert outputs.items == [{"data": words[-1], "last": 1} for words in packets if goes_on]
+
+
+def test_input_unit():
+    """Words by turns to the controller and to the input unit; behind the last one zeros, always valid."""
+    program = [at(Op.IN, d=1), at(Op.START, value=3), at(Op.WAIT), at(Op.IN, d=2),
+               at(Op.START, value=3), at(Op.WAIT), at(Op.IN, d=3),
+               *[at(Op.OUT, a=n, value=n == 3) for n in (1, 2, 3)], at(Op.CHECK)]
+    bench, rng, taken = Bench(), random.Random(0), []
+    dut = bench.dut
+    words = [rng.getrandbits(32) for _ in range(14)]
+    outputs = sink(dut.o, 3)
+
+    async def unit(ctx):
+        for count in (10, 5):
+            await ctx.tick().until(dut.unit_start[3])
+            await ctx.tick()
+            ctx.set(dut.unit_busy, 8)
+            while count:
+                ready = rng.random() < 0.5
+                ctx.set(dut.word.ready, ready)
+                _, _, valid, payload = await ctx.tick().sample(dut.word.valid, dut.word.payload)
+                if ready and valid:
+                    taken.append(payload)
+                    count -= 1
+                if len(taken) > 12:
+                    assert valid
+            ctx.set(dut.word.ready, 0)
+            ctx.set(dut.unit_busy, 0)
+
+    async def run(ctx):
+        await bench.load(ctx, program)
+        assert await bench.run(ctx) == ErrorCode.INPUT_SHORT
+
+    simulate(dut, run, unit, outputs, timeout=2000, background=[
+        monitor(dut.o), source(dut.i, packet(words), p=0.3)])
+    assert taken == [*words[1:11], *words[12:], 0, 0, 0]
+    assert [item["data"] for item in outputs.items] == [words[0], words[11], 0]
+
+
+def test_pass_registers():
+    """Each by its number, 24 bits; other numbers write none."""
+    values = {number: -number * 99991 for number in range(len(REGISTERS) + 5)}
+    program = []
+    for number, value in values.items():
+        program += [constant(1, value % (1 << 18)), constant(2, value >> 18),
+                    at(Op.SHL, 2, 2, value=18, immediate=True), at(Op.OR, 1, 1, 2),
+                    at(Op.PUT, Put.REGISTER, 0, 1, number)]
+    code, _, bench = ran([*program, at(Op.IN), at(Op.HALT)], [0])
+    assert code == 0 and not bench.events
+    assert bench.passes == {name: values[n] % (1 << 24) for n, name in enumerate(REGISTERS)}
+
+
+def test_register_0_and_immediates():
+    """Writes to r0 are lost; STORE, PUT and branches take r[b], whatever ``immediate`` says."""
+    program = [
+        constant(0, 7), at(Op.PUT, Put.ERROR, 0, 0, 11), constant(1, 5), constant(2, 60),
+        at(Op.STORE, a=2, b=1, value=-20, immediate=True), at(Op.LOAD, d=3, value=40, immediate=True),
+        at(Op.PUT, Put.PARAMETER, 2, 3, -61, True), at(Op.BEQ, a=3, b=1, value=9, immediate=True),
+        at(Op.HALT, value=1), at(Op.IN), at(Op.HALT)]
+    code, _, bench = ran(program, [0])
+    assert code == 0
+    assert bench.events == [("put", Put.ERROR, 11, 0), ("put", Put.PARAMETER, (1 << 24) - 1, 5)]
+
+
+def test_reset():
+    """In the middle of a run, wherever it is; then the next one is whole, with its own packet's words."""
+    bench, rng, reset = Bench(), random.Random(5), Signal()
+    dut = bench.dut
+    program = [at(Op.IN, 1), at(Op.OUT, a=1), constant(2, 9), at(Op.MUL, 3, 1, 2), at(Op.DIV, 4, 3, 2),
+               at(Op.START, value=1), at(Op.WAIT), at(Op.ROOT, 5, 3),
+               at(Op.RND, 6, 3, value=40, immediate=True), at(Op.IN, 7), at(Op.ADD, 4, 4, 7), at(Op.OUT, a=4, value=1), at(Op.CHECK), at(Op.HALT)]
+    offered, taken = [], []
+
+    async def give(ctx):
+        while True:
+            ctx.set(dut.i.valid, bool(offered))
+            if offered:
+                ctx.set(dut.i.payload, offered[0])
+            _, _, accepted = await ctx.tick().sample(dut.i.valid & dut.i.ready & ~reset)
+            if accepted:
+                offered.pop(0)
+
+    async def take(ctx):
+        ctx.set(dut.o.ready, 1)
+        async for _, _, valid, payload in ctx.tick().sample(dut.o.valid & ~reset, dut.o.payload):
+            if valid:
+                taken.append(plain(payload)["data"])
+
+    async def busy(ctx):
+        left = 0
+        async for _, _, start in ctx.tick().sample(dut.unit_start):
+            left = 20 if start else max(left - 1, 0)
+            ctx.set(dut.unit_busy, 2 * (left > 0))
+
+    async def run(ctx):
+        await bench.load(ctx, program)
+        for _ in range(20):
+            offered[:] = packet([rng.getrandbits(32), 1])
+            await ctx.tick()
+            await bench.start(ctx)
+            await ctx.tick().repeat(rng.randrange(1, 240))
+            ctx.set(reset, 1)
+            offered.clear()
+            await ctx.tick()
+            ctx.set(reset, 0)
+            await ctx.tick()
+            assert not (ctx.get(dut.busy) or ctx.get(dut.o.valid) or ctx.get(dut.unit_start))
+            await ctx.tick().repeat(25)
+            taken.clear()
+            words = [rng.getrandbits(32), rng.getrandbits(32)]
+            offered[:] = packet(words)
+            assert await bench.run(ctx) == 0
+            assert taken == [words[0], sum(words) % (1 << 32)]
+
+    simulate(ResetInserter(reset)(dut), run, timeout=30000, background=[give, take, busy])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from shiftwork.golden.common.program import ErrorCode
-from shiftwork.golden.training.isa import IMMEDIATE_BITS, REGISTER_COUNT, WORD_BITS, Instruction, Op
+from shiftwork.golden.training.isa import IMMEDIATE_BITS, REGISTER_COUNT, Instruction, Op
 from shiftwork.golden.training.registers import REGISTERS, Put
 
 from .test_training_arithmetic_units import RESULTS, wrapped
@@ -113,7 +113,8 @@ class _Writer:
     def memory(self):
         rng = self.rng
         self.add(Op.AND, d=LOW, a=self.register(), value=7, immediate=True)
-        op, d, b = rng.choice((Op.LOAD, Op.STORE, Op.STORE, Op.GET, Op.PUT, Op.PUT)), self.register(), self.register()
+        op = rng.choice((Op.LOAD, Op.STORE, Op.STORE, Op.GET, Op.PUT, Op.PUT))
+        d, b = self.register(), self.register()
         value = rng.randrange(self.depth - 7)
         if op == Op.GET:
             b, value = rng.randrange(9), rng.randint(LEAST, MOST)
