@@ -275,7 +275,8 @@ def test_reset():
     dut = bench.dut
     program = [at(Op.IN, 1), at(Op.OUT, a=1), constant(2, 9), at(Op.MUL, 3, 1, 2), at(Op.DIV, 4, 3, 2),
                at(Op.START, value=1), at(Op.WAIT), at(Op.ROOT, 5, 3),
-               at(Op.RND, 6, 3, value=40, immediate=True), at(Op.IN, 7), at(Op.ADD, 4, 4, 7), at(Op.OUT, a=4, value=1), at(Op.CHECK), at(Op.HALT)]
+               at(Op.RND, 6, 3, value=40, immediate=True), at(Op.IN, 7), at(Op.ADD, 4, 4, 7),
+               at(Op.OUT, a=4, value=1), at(Op.CHECK), at(Op.HALT)]
     offered, taken = [], []
 
     async def give(ctx):
