@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The element unit against the golden model's functions: all passes, pools, extremes, a packer without room."""
+"""The element unit against the golden model's functions: all passes, pools, extremes, a packer in between."""
 
 import random
 
@@ -8,16 +8,16 @@ import pytest
 from amaranth.hdl import ResetInserter, Signal
 from shiftwork.golden.training.arithmetic import saturate, shift_round
 from shiftwork.golden.training.batch_norm import scale_and_shift
+from shiftwork.golden.training.config import TrainingConfig
 from shiftwork.golden.training.engine_config import EngineConfig
-from shiftwork.golden.training.interpreter import rectify
-from shiftwork.golden.training.quantize import Scaled
+from shiftwork.golden.training.interpreter import product_error, rectify
+from shiftwork.golden.training.quantize import Scaled, scale_exponent, shifted
 from shiftwork.golden.training.registers import Element, Slot
 from shiftwork.hw.training.element_unit import ElementUnit
 from shiftwork.hw.training.layouts import MEMORY_CYCLES
 
-from .kit import simulate
+from .kit import plain, simulate
 
-DEPTH = 4096
 BITS = {Slot.MEAN: 25, Slot.SHIFT: 6, Slot.GAMMA: 8, Slot.BETA: 8, Slot.P: 18, Slot.Q: 20, Slot.FACTOR: 18}
 PACKED = (Element.ACTIVATE, Element.ERROR, Element.RAW)
 
@@ -125,62 +125,169 @@ class Case:
             to[:] = np.where(winners == tap, errors, 0)
         return wide
 
-    def error(self, shift):
-        """(e, dx), with error_shift."""
-        # what is clipped in any case, clipped first: int64 must hold it when it is shifted to the left
-        wide = saturate(self.wide(), 55) if shift >= 0 else saturate(self.wide(), 20)
-        e = saturate(shift_round(wide, shift), 8) * ((self.a > 0) & (self.a < 255))
+    def error(self, greatest):
+        """(e, dx), where the whole layer's errors have the ``greatest`` magnitude; at least that of D."""
+        layer = Scaled(np.append(self.wide(), greatest), 0)
+        e = shifted(layer, 8).integers[:-1].reshape(self.z.shape) * ((self.a > 0) & (self.a < 255))
         share = shift_round(self.x_hat * self._of(Slot.Q), 12)
         return e, saturate(e * 256 - self._of(Slot.P) - share, 18) * self._of(Slot.FACTOR)
 
+    def product_error(self, x, greatest, flag):
+        """E2 of ``x``, where the whole layer's has the ``greatest`` magnitude."""
+        found = product_error(Scaled(np.append(x, greatest), 0), TrainingConfig(error_bits=8 if flag else 16))
+        return found.integers[:-1].reshape(self.z.shape)
 
-def quantized(dx, r, flag):
-    """E2 with the scale 2 ** r, as docs/engines/training-machine.md has it."""
-    magnitude = np.abs(dx)
-    if not flag:
-        found = np.minimum(shift_round(np.minimum(magnitude, 1 << r + 1), r - 15), 32767)
-    else:
-        t = r - 7
-        coarse = np.minimum(shift_round(np.minimum(magnitude, 1 << r + 1), t), 127) << 7
-        great = magnitude >= (1 << t if t >= 0 else 1)
-        found = np.where(great, coarse, shift_round(np.minimum(magnitude, 1 << max(t, 0)), t - 7))
-    return np.where(dx < 0, -found, found)
+    def sums(self, values):
+        """Sums of each half and lane."""
+        return values.sum(axis=(1, 2, 3)).tolist()
 
 
 class Bench:
-    """The unit with its memories, the packer's room and the controller's ports."""
+    """The unit with its memories, a packer with ``room`` at times, and the controller's ports."""
 
-    def __init__(self, side, seed):
+    def __init__(self, side, seed, room=1.0):
         self.config = EngineConfig(side=side)
         self.reset, self.dut = Signal(), ElementUnit(self.config)
-        self.rng = random.Random(seed)
+        self.rng, self.room = random.Random(seed), room
         self.memories = {"z": {}, "error": {}, "winner": {}}
-        self.given, self.written, self.reserved, self.room = [], {}, 0, 1.0
-        self.due = 0    # vectors of tiles that are reserved
+        self.clear()
+
+    def clear(self):
+        self.given, self.written, self.due = [], {}, 0
 
     def simulate(self, bench, timeout):
-        simulate(ResetInserter(self.reset)(self.dut), bench, timeout=timeout,
-                 background=[self._memories, self._packer])
+        simulate(ResetInserter(self.reset)(self.dut), bench, timeout=timeout, background=[self._world])
 
-    async def _memories(self, ctx):
-        """What stands at the address of two cycles before; noise where there is nothing."""
-        pending = []
-        dut, rng = self.dut, self.rng
+    async def _world(self, ctx):
+        """Memories have what stands at the address of two cycles before, or noise; a packer counts."""
+        dut, rng, past = self.dut, self.rng, []
+        signals = self.reset, dut.reserve, dut.room, dut.o_valid, dut.o, dut.winner_write
+        signals += dut.winner_write_address, dut.winner_write_data
         while True:
-            pending.append({name: ctx.get(getattr(dut, f"{name}_address")) for name in self.memories})
-            if len(pending) == MEMORY_CYCLES:
-                for name, address in pending.pop(0).items():
-                    vector = self.memories[name].get(address)
-                    if vector is None:
-                        data = getattr(dut, f"{name}_data")
-                        ctx.set(data.as_value(), rng.getrandbits(len(data.as_value())))
-                    else:
-                        ctx.set(getattr(dut, f"{name}_data"), vector)
-            await ctx.tick()
+            past.append({name: ctx.get(getattr(dut, f"{name}_address")) for name in self.memories})
+            for name, address in past.pop(0).items() if len(past) > MEMORY_CYCLES else ():
+                data = getattr(dut, f"{name}_data")
+                if address in self.memories[name]:
+                    ctx.set(data, self.memories[name][address])
+                else:
+                    ctx.set(data.as_value(), rng.getrandbits(len(data.as_value())))
+            ctx.set(dut.room, rng.random() < self.room)
+            _, _, reset, reserve, room, valid, vector, write, *winners = await ctx.tick().sample(*signals)
+            if reset:
+                continue
+            assert room or not reserve
+            self.due += reserve * 2 * self.config.block
+            if valid:
+                assert self.due > 0, "Vectors must be of a tile that was reserved"
+                self.due -= 1
+                self.given.append(plain(vector))
+            if write:
+                assert winners[0] not in self.written
+                self.written[winners[0]] = plain(winners[1])
 
-    async def _packer(self, ctx):
-        dut, side = self.dut, self.config.side
-        ctx.set(dut.room, 1)
-        signals = dut.o_valid, dut.reserve, dut.room, dut.winner_write
-        async for _, reset, valid, reserve, room, write in ctx.tick().sample(*signals):
-            pass
+    async def put(self, ctx, parameters):
+        """PUT of {slot: (2, side)}, in any order."""
+        words = [(slot, half, lane) for slot in Slot for half in range(2) for lane in range(self.config.side)]
+        self.rng.shuffle(words)
+        for slot, half, lane in words:
+            # the matrix unit's are not the element unit's business
+            value = self.rng.getrandbits(8) if slot == Slot.BIAS else int(parameters[slot][half, lane])
+            ctx.set(self.dut.parameter_address, (slot * 2 + half) * self.config.side + lane)
+            ctx.set(self.dut.parameter_data, value)
+            ctx.set(self.dut.parameter_write, 1)
+            await ctx.tick()
+            ctx.set(self.dut.parameter_write, 0)
+
+    async def begin(self, ctx, case, mode, **registers):
+        """Starts a pass."""
+        self.memories = {"z": case.memory("z"), "error": case.memory("errors"),
+                         "winner": case.memory("winners")}
+        self.clear()
+        ctx.set(self.dut.registers, {**case.registers, "element_mode": mode, **registers})
+        ctx.set(self.dut.start, 1)
+        await ctx.tick()
+        ctx.set(self.dut.start, 0)
+        assert ctx.get(self.dut.busy)
+
+    async def run(self, ctx, case, mode, **registers):
+        """A pass: its cycles, the vectors that it gave and the winners that it wrote."""
+        await self.begin(ctx, case, mode, **registers)
+        cycles = 0
+        while ctx.get(self.dut.busy):
+            await ctx.tick()
+            cycles += 1
+        await ctx.tick()    # the others, too, have seen the last cycle of it
+        count = len(self.given)
+        await ctx.tick().repeat(self.rng.randrange(1, 4))
+        assert self.due == 0 and len(self.given) == count and (mode in PACKED or not count)
+        return cycles, self.given, self.written
+
+    async def get(self, ctx, quantity):
+        """GET ELEMENT of a quantity: [half][lane]."""
+        found = []
+        for n in range(2 * self.config.side):
+            ctx.set(self.dut.probe_address, quantity * 2 * self.config.side + n)
+            await ctx.tick().repeat(4)
+            found.append(ctx.get(self.dut.probe_data))
+        return [found[:self.config.side], found[self.config.side:]]
+
+
+async def _check(bench, ctx, case, rng):
+    """All passes of a case against the formulas."""
+    await bench.put(ctx, case.parameters)
+    _, given, written = await bench.run(ctx, case, Element.ACTIVATE)
+    assert (given, written) == case.activate()
+
+    greatest = int(np.abs(case.errors).max()) << int(rng.integers(0, 2))
+    shift = scale_exponent(greatest) - 7
+    e, dx = case.error(greatest)
+    await bench.run(ctx, case, Element.SUMS, error_shift=shift & 0xFFFFFF)
+    sums = [case.sums(e), case.sums(e * case.x_hat)]
+    assert [await bench.get(ctx, n) for n in range(2)] == sums
+
+    await bench.run(ctx, case, Element.MOST, error_shift=shift & 0xFFFFFF)
+    assert await bench.get(ctx, 2) == np.abs(dx).max(axis=(1, 2, 3)).tolist()
+    flag, most = int(rng.integers(0, 2)), int(np.abs(dx).max()) << int(rng.integers(0, 3))
+    _, given, written = await bench.run(
+        ctx, case, Element.ERROR, error_shift=shift & 0xFFFFFF, flagged=flag,
+        product_shift=scale_exponent(most))
+    assert given == case.tiles(case.product_error(dx, most, flag)) and not written
+    # Sums stay.
+    assert [await bench.get(ctx, n) for n in range(2)] == sums
+
+
+async def _check_raw(bench, ctx, case, rng):
+    """RAW of a case without a pool; what other passes summed stays."""
+    before = [await bench.get(ctx, n) for n in (1, 2)]
+    for flag in range(2):
+        most = int(np.abs(case.errors).max()) << int(rng.integers(0, 2))
+        e2 = case.product_error(case.wide(), most, flag)
+        _, given, _ = await bench.run(ctx, case, Element.RAW, flagged=flag,
+                                      product_shift=scale_exponent(most))
+        assert given == case.tiles(e2)
+        assert await bench.get(ctx, 0) == case.sums(e2)
+    assert [await bench.get(ctx, n) for n in (1, 2)] == before
+
+
+CASES = [   # side, rows, columns, groups, pooled, wild
+    (2, 3, 2, 1, False, False), (2, 5, 3, 2, True, False), (2, 2, 4, 3, True, True),
+    (2, 1, 1, 1, False, True), (4, 2, 3, 1, False, False), (4, 3, 5, 1, True, False),
+    (4, 4, 2, 2, True, True), (8, 2, 3, 1, True, False),
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_passes(case):
+    side, rows, columns, groups, pooled, wild = case
+    seed = CASES.index(case)
+    bench, rng = Bench(side, seed, room=0.3 if seed % 2 else 1.0), np.random.default_rng(seed)
+    maps = [Case(side, rows, columns, groups, pooled=pooled, seed=100 * seed + n, wild=wild)
+            for n in range(2)]
+
+    async def run(ctx):
+        for one in maps:
+            await _check(bench, ctx, one, rng)
+            if not pooled:
+                await _check_raw(bench, ctx, one, rng)
+
+    bench.simulate(run, 60000)
