@@ -21,7 +21,7 @@ def with_sign(value, up, negative):
 
 
 def rounded(value, shift):
-    """round(``value`` / 2 ** ``shift``), halves to even, of a signed ``value``; ``shift``: int, at least 1."""
+    """round(``value`` / 2 ** ``shift``) of a signed ``value``, halves to even; ``shift``: int, at least 1."""
     up = value[shift - 1] & (value[:shift - 1].any() | value[shift])
     return (value >> shift) + up
 
