@@ -5,12 +5,15 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...golden.training.isa import WORD_BITS, Op
+from ..common.delay import delay
 from .divider import Divider
 from .multiplier import Multiplier
 from .root import Root
 from .shifter import Shifter
 
 __all__ = ["Alu"]
+
+SHIFTS = Op.SHL, Op.SHR, Op.RND, Op.LEN, Op.SAT
 
 
 class Alu(wiring.Component):
@@ -45,25 +48,27 @@ class Alu(wiring.Component):
 
         shifter, multiplier, divider, root = self._units(m)
         m.d.comb += self.busy.eq(shifter.busy | multiplier.busy | divider.busy | root.busy)
-        with m.Switch(self.op):
-            with m.Case(Op.ADD, Op.SUB):
-                m.d.comb += self.o.eq(total)
-            with m.Case(Op.AND):
-                m.d.comb += self.o.eq(x & y)
-            with m.Case(Op.OR):
-                m.d.comb += self.o.eq(x | y)
-            with m.Case(Op.ABS):
-                m.d.comb += [self.o.eq(x ^ x[-1].replicate(WORD_BITS)), self.increment.eq(x[-1])]
-            with m.Case(Op.MIN, Op.MAX):
-                m.d.comb += self.o.eq(Mux(self.less ^ (self.op == Op.MAX), x, y))
-            for op, unit in ((Op.MUL, multiplier), (Op.DIV, divider), (Op.ROOT, root)):
-                with m.Case(op):
-                    m.d.comb += self.o.eq(unit.o)
-            with m.Default():
-                m.d.comb += [self.o.eq(shifter.o), self.increment.eq(shifter.increment)]
-        with m.If(self.op == Op.DIV):
-            m.d.comb += self.increment.eq(divider.increment)
+        # A bit of the result is five lookup tables: of two operands, of these and the sum, of two pairs of
+        # units, and of all.
+        sums, absolute, either, picks, plain = (self._is(m, *ops) for ops in (
+            (Op.ADD, Op.SUB), (Op.ABS,), (Op.OR,), (Op.ABS, Op.MIN, Op.MAX),
+            (Op.ADD, Op.SUB, Op.AND, Op.OR, Op.ABS, Op.MIN, Op.MAX)))
+        takes_x = absolute | (self.less ^ self._is(m, Op.MAX))
+        bits = Mux(picks, Mux(takes_x, x, y), Mux(either, x | y, x & y))
+        found = Mux(sums, total, bits ^ (absolute & x[-1]).replicate(WORD_BITS)) & plain.replicate(WORD_BITS)
+        for unit, ops in ((shifter, SHIFTS), (multiplier, (Op.MUL,)), (divider, (Op.DIV,)),
+                          (root, (Op.ROOT,))):
+            found |= unit.o & self._is(m, *ops).replicate(WORD_BITS)
+        m.d.comb += [
+            self.o.eq(found),
+            self.increment.eq((absolute & x[-1]) | (self._is(m, *SHIFTS) & shifter.increment)
+                              | (self._is(m, Op.DIV) & divider.increment)),
+        ]
         return m
+
+    def _is(self, m, *ops):
+        """Whether the instruction is one of ``ops``, told apart a cycle before."""
+        return delay(m, self.op.matches(*ops), 1, name="is_" + "_".join(op.name for op in ops))
 
     def _units(self, m):
         """Those that take their time, started by their instructions."""
@@ -71,8 +76,8 @@ class Alu(wiring.Component):
         m.submodules.multiplier = multiplier = Multiplier(WORD_BITS)
         m.submodules.divider = divider = Divider(WORD_BITS)
         m.submodules.root = root = Root(WORD_BITS)
-        for unit, ops in ((shifter, (Op.SHL, Op.SHR, Op.RND, Op.LEN, Op.SAT)), (multiplier, (Op.MUL,)),
-                          (divider, (Op.DIV,)), (root, (Op.ROOT,))):
+        for unit, ops in ((shifter, SHIFTS), (multiplier, (Op.MUL,)), (divider, (Op.DIV,)),
+                          (root, (Op.ROOT,))):
             m.d.comb += [unit.start.eq(self.start & self.op.matches(*ops)), unit.x.eq(self.x)]
             if unit is not root:
                 m.d.comb += unit.y.eq(self.y)

@@ -130,11 +130,11 @@ def cycles_of(op, x, y):
         case Op.SHL | Op.SHR | Op.RND:
             return 1 + moves(abs(y))
         case Op.SAT:
-            return (1 + moves(y - 1)) * (2 if (x ^ x >> 88) >> y - 1 else 1)
+            return (2 + moves(y - 1)) * (2 if (x ^ x >> 88) >> y - 1 else 1)
         case Op.LEN:
             long = (x ^ x >> 88).bit_length()
             far = max(0, -(-(long - 8) // 8))
-            return 1 + far + long - 8 * far
+            return 2 * (1 + far + long - 8 * far)
         case Op.MUL:
             return 8 if 0 <= y < 1 << 18 else 18
     return SLOW.get(op, 0)
