@@ -30,27 +30,35 @@ def _extremes(rng, bits, shape):
     return np.where(rng.random(shape) < 0.1, 0, value)
 
 
-def _parameters(rng, side, wild=False):
-    """{slot: (2, side)}: of numbers as a network has them, or ``wild``: any."""
+def _parameters(rng, side, wild):
+    """{slot: (2, side)}: any if ``wild``; else such as clip little, those of lane 0 yield halves."""
     shape = 2, side
-    length = rng.integers(1, 26, shape)
     found = {slot: _extremes(rng, bits, shape) for slot, bits in BITS.items()}
-    found |= {Slot.MANTISSA: rng.integers(1 << 15, (1 << 16) + 1, shape), Slot.SHIFT: length + 3}
-    if wild:
-        found[Slot.SHIFT] = rng.integers(0, 64, shape)
-    else:
-        # z, MEAN and SHIFT that fit each other: x_hat of the order of 1, and e * 2^8 of that of P and Q
-        found[Slot.SHIFT] = rng.integers(23, 29, shape)
-        found[Slot.GAMMA] |= 64
-        for slot in (Slot.P, Slot.Q):
-            found[slot] = found[slot] >> 3
+    found[Slot.MANTISSA] = rng.integers(1 << 15, (1 << 16) + 1, shape)
+    found[Slot.SHIFT] = rng.integers(0, 64, shape) if wild else rng.integers(19, 24, shape)
+    if not wild:
+        found[Slot.MEAN] >>= 2
+        found[Slot.GAMMA] = rng.choice([-1, 1, 1], shape) * rng.integers(20, 128, shape)
+        found[Slot.P] >>= 2
+        found[Slot.Q] >>= 5
+        found[Slot.MANTISSA][:, 0], found[Slot.GAMMA][:, 0] = 1 << 15, 64
+        found[Slot.Q][:, 0] = 0x700
+        found[Slot.FACTOR] |= 1 << 14
     return found
+
+
+def _errors(rng, shape):
+    """Wide errors: some extremes; of many the last bits are 0, so that halves come."""
+    found = rng.integers(1 - (1 << 39), 1 << 39, shape) >> rng.integers(0, 8, shape)
+    for bits in (31, 23):
+        found = np.where(rng.random(shape) < 0.2, found >> bits << bits, found)
+    return saturate(np.where(rng.random(shape) < 0.1, _extremes(rng, 40, shape), found), 40)
 
 
 class Case:
     """A map with its memories, and what each pass makes of it, in numpy; channels are (2, side)."""
 
-    def __init__(self, side, rows, columns, groups, *, pooled, seed, wild=False):
+    def __init__(self, side, rows, columns, groups, *, pooled, seed, wild):
         self.side, self.rows, self.columns, self.groups, self.pooled = side, rows, columns, groups, pooled
         self.batch = batch = groups * 2 * side
         rng = np.random.default_rng(seed)
@@ -60,10 +68,11 @@ class Case:
         # of half, pixel, image, lane
         self.z = _extremes(rng, 24, (2, rows, columns, batch, side))
         if not wild:
-            self.z >>= 3
-            if pooled:      # equal ones within a window, too
-                self.z[:, ::2] = np.where(rng.random(self.z[:, ::2].shape) < 0.3, 1 << 19, self.z[:, ::2])
-        self.errors = _extremes(rng, 40, (2, pooled_pixels, batch, side))
+            near = (self._of(Slot.MEAN) >> 1) + rng.integers(-1 << 18, 1 << 18, self.z.shape)
+            self.z = np.where(rng.random(self.z.shape) < 0.1, self.z, saturate(near, 24))
+            # equal ones within a window, too
+            self.z[:, ::2] = np.where(rng.random(self.z[:, ::2].shape) < 0.2, self.z[:, :1], self.z[:, ::2])
+        self.errors = _errors(rng, (2, pooled_pixels, batch, side))
         self.winners = rng.integers(0, 4, self.errors.shape)
         random_base = rng.integers(0, 500, 6).tolist()
         self.registers = {
@@ -282,7 +291,7 @@ def test_passes(case):
     seed = CASES.index(case)
     bench, rng = Bench(side, seed, room=0.3 if seed % 2 else 1.0), np.random.default_rng(seed)
     maps = [Case(side, rows, columns, groups, pooled=pooled, seed=100 * seed + n, wild=wild)
-            for n in range(2)]
+            for n in range(2 if side == 2 else 1)]
 
     async def run(ctx):
         for one in maps:
@@ -291,3 +300,60 @@ def test_passes(case):
                 await _check_raw(bench, ctx, one, rng)
 
     bench.simulate(run, 60000)
+
+
+@pytest.mark.parametrize("mode, pooled", [
+    (Element.ACTIVATE, False), (Element.ACTIVATE, True), (Element.SUMS, True), (Element.MOST, False),
+    (Element.ERROR, True), (Element.RAW, False)])
+def test_rate(mode, pooled):
+    """A vector of z (or errors) a cycle, and a constant less than 40 a pass."""
+    bench, rest = Bench(2, 1), set()
+
+    async def run(ctx):
+        for n, (rows, columns, groups) in enumerate(((2, 2, 1), (4, 3, 1), (3, 2, 3))):
+            case = Case(2, rows, columns, groups, pooled=pooled, seed=n, wild=False)
+            cycles, *_ = await bench.run(ctx, case, mode, error_shift=30, product_shift=30)
+            windows = pooled and mode == Element.ACTIVATE
+            vectors = 2 * case.batch * (4 * case.out_rows * case.out_columns if windows else rows * columns)
+            rest.add(cycles - vectors)
+
+    bench.simulate(run, 2000)
+    assert len(rest) == 1 and rest.pop() < 40
+
+
+def test_waits_for_room():
+    """Without room nothing is begun, however long; passes that pack nothing need none."""
+    bench, case = Bench(2, 1, room=0.0), Case(2, 2, 2, 1, pooled=False, seed=1, wild=False)
+
+    async def run(ctx):
+        await bench.run(ctx, case, Element.SUMS, error_shift=30)
+        await bench.begin(ctx, case, Element.ERROR, error_shift=30, product_shift=30)
+        await ctx.tick().repeat(100)
+        assert ctx.get(bench.dut.busy) and not bench.due and not bench.given
+
+    bench.simulate(run, 1000)
+
+
+def test_reset():
+    """A pass that is cut off leaves nothing behind."""
+    bench, rng = Bench(2, 5, room=0.5), random.Random(5)
+    case = Case(2, 3, 3, 1, pooled=True, seed=5, wild=False)
+
+    async def run(ctx):
+        await bench.put(ctx, case.parameters)
+        for _ in range(8):
+            await bench.begin(ctx, case, rng.choice(list(Element)), error_shift=30, product_shift=30)
+            await ctx.tick().repeat(rng.randrange(1, 150))
+            ctx.set(bench.reset, 1)
+            await ctx.tick()
+            ctx.set(bench.reset, 0)
+            assert not ctx.get(bench.dut.busy)
+            await ctx.tick()
+            bench.clear()
+            await ctx.tick().repeat(rng.randrange(1, 30))
+            assert not bench.given and not bench.written
+            _, given, written = await bench.run(ctx, case, Element.ACTIVATE)
+            assert (given, written) == case.activate()
+        await _check(bench, ctx, case, np.random.default_rng(5))
+
+    bench.simulate(run, 10000)
