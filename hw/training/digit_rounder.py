@@ -22,7 +22,7 @@ class DigitRounder(wiring.Component):
         Of the same cycle. magnitude >> drop must be below 2^M.
     o : Out(signed(width + 1))
 
-    Timing: ``latency`` = 3 cycles; the adder stands behind the last registers. A number each cycle. Not reset.
+    Timing: ``latency`` = 3 cycles; the adder stands behind the registers. A number each cycle. Not reset.
     Cost: a shifter and an adder of ``width`` bits.
     """
 

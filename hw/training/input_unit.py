@@ -34,8 +34,8 @@ class InputUnit(wiring.Component):
     reserve : Out(1), room : In(1), o_valid : Out(1), o : Out
         The packer's.
 
-    Timing: a byte a cycle, and one more cycle a tile; a vector without channels takes one cycle. Reset forgets
-    the pass.
+    Timing: a byte a cycle, and one more cycle a tile; a vector without channels takes one cycle. Reset
+    forgets the pass.
     Cost: a word, a vector, `Nest`.
     """
 
@@ -73,7 +73,8 @@ class InputUnit(wiring.Component):
         for n in range(side):
             with m.If(valid & (lane == n)):
                 m.d.sync += self.o[n].eq(byte)
-        m.d.sync += [self.o_valid.eq(nest.step), within.eq(self.reserve | (within & ~(nest.step & nest.carry1)))]
+        m.d.sync += [self.o_valid.eq(nest.step),
+                     within.eq(self.reserve | (within & ~(nest.step & nest.carry1)))]
         with m.If(self.start):
             m.d.sync += [working.eq(1), lane.eq(0)]
         with m.Elif(nest.step & nest.done):

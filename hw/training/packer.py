@@ -46,9 +46,8 @@ class Packer(wiring.Component):
     descriptor_write : Out(1), descriptor : Out(DESCRIPTOR)
         Of that slot, with the tile's first word.
 
-    Timing: a quadrant takes as many cycles as the greater of S and its planes, a tile four times that, without
-    gaps; a tile's first word comes S + 12 cycles behind its last vector.
-    Reset forgets all that is under way.
+    Timing: a quadrant takes as many cycles as the greater of S and its planes, a tile four times that, with no
+    gaps; a tile's first word comes S + 11 cycles behind its last vector. Reset forgets all.
     Cost: `TileBuffer`, `PlaneWriter`, S times `DigitRounder`.
     """
 
@@ -147,7 +146,8 @@ class Packer(wiring.Component):
         m.d.comb += [
             self.write_x.eq(writer.valid & (u == v)), self.write_y.eq(writer.valid & (u != v)),
             self.write_data.eq(writer.o), self.plane.eq(writer.plane), self.s.eq(u),
-            self.left_write.eq(writer.valid & self.to_left), self.right_write.eq(writer.valid & self.to_right),
+            self.left_write.eq(writer.valid & self.to_left),
+            self.right_write.eq(writer.valid & self.to_right),
             self.descriptor_write.eq(writer.valid & ~quadrant.any() & ~writer.plane.any()),
         ]
         m.d.sync += [self.descriptor.planes.eq(planes), self.descriptor.drop.eq(drop),

@@ -39,8 +39,8 @@ class TileBuffer(wiring.Component):
     busy : Out(1)
         A place is reserved or taken.
 
-    Timing: ``room`` follows ``reserve`` and ``read`` in the next cycle; ``valid`` 4 cycles behind a tile's last
-    vector. Reset forgets all.
+    Timing: ``room`` follows ``reserve`` and ``read`` in the next cycle; ``valid`` comes 4 cycles behind a
+    tile's last vector. Reset forgets all.
     Cost: 8 B words of 16 S bits of memory.
     """
 
@@ -90,11 +90,12 @@ class TileBuffer(wiring.Component):
         with m.Elif(there):
             m.d.sync += seen.eq(seen | either)
         # The greatest n whose bit n - 1 is set; 0 without any.
-        highest, _ = lowest(Cat(1, seen)[::-1])
+        ordered, highest = Signal(MAGNITUDE_BITS + 1), Signal(MAGNITUDE_BITS + 1)
+        m.d.comb += [ordered.eq(Cat(1, seen)[::-1]), highest.eq(lowest(ordered)[0][::-1])]
         lengths = Array(Signal(self.length.shape(), name=f"length{n}", reset_less=True)
                         for n in range(BUFFERS))
         with m.If(done):
-            m.d.sync += lengths[place].eq(encode(highest[::-1]))
+            m.d.sync += lengths[place].eq(encode(highest))
         taken = Signal(range(BUFFERS))
         m.d.sync += taken.eq(taken + self.take)
         m.d.comb += self.length.eq(lengths[taken])
