@@ -53,9 +53,9 @@ def run(data, graph, settings, *, rate, modes=MODES, progress=None, dynasty=None
             found[mode] = _float(data, graph, settings, rate, step)
             continue
         config = TrainingConfig(error_bits=16 if mode == "16 bits" else 8)
-        precision = Precision(dynasty or DynastySettings()) if mode == "dynamic" else None
-        net = train(IntegerNetwork.random(graph, config, settings.seed), data.train_x, data.train_y, settings,
-                    precision, step)
+        net = IntegerNetwork.random(graph, config, settings.seed)
+        precision = Precision(net, dynasty or DynastySettings()) if mode == "dynamic" else None
+        net = train(net, data.train_x, data.train_y, settings, precision, step)
         found[mode] = Result(net, net.accuracy(data.test_x, data.test_y),
                              precision.speedup if precision else 1.0)
     return found

@@ -37,6 +37,7 @@ class TrainingConfig:
     momentum: int = 1           #: in quarters
     running_shift: int = 4      #: running statistics move by 2 ** -running_shift of the difference
     random_lanes: int = 8       #: shift registers of the stochastic rounding
+    block: int = 16             #: operands of products are tiles of block by block numbers
 
     def __post_init__(self):
         for f in fields(self):
@@ -44,7 +45,12 @@ class TrainingConfig:
                 raise ValueError(f"{f.name} must be an integer, not {getattr(self, f.name)!r}")
         if self.error_bits not in (8, 16):
             raise ValueError(f"error_bits must be 8 or 16, not {self.error_bits}")
+        if self.block not in (4, 8, 16, 32):
+            raise ValueError(f"block must be 4, 8, 16 or 32, not {self.block}")
         for name, least, most in (("normal_bits", 6, 20), ("normal_fraction", 3, self.normal_bits - 1),
                                   ("momentum", 0, 3), ("running_shift", 0, 15), ("random_lanes", 1, 64)):
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be between {least} and {most}, not {getattr(self, name)}")
+        if self.block % self.random_lanes:
+            raise ValueError(f"block must be a multiple of random_lanes ({self.random_lanes}), "
+                             f"not {self.block}")

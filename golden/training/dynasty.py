@@ -10,7 +10,7 @@ import numpy as np
 from .arithmetic import bit_length
 from .precision_control import Controller
 from .tile_cost import BRICKS, layer_steps
-from .tiles import WIDTHS, as_tiles, magnitude_bits, round_tiles, tile_sums
+from .tiles import WIDTHS, as_tiles, kernel_shape, magnitude_bits, round_tiles, tile_sums
 
 __all__ = ["DynastySettings", "Precision", "WidthMap", "wanted_widths"]
 
@@ -19,7 +19,6 @@ __all__ = ["DynastySettings", "Precision", "WidthMap", "wanted_widths"]
 class DynastySettings:
     """Raises ValueError with a sentence that names the setting, what it must be and what it was."""
 
-    block: int = 16         #: tiles are block by block numbers
     interval: int = 4       #: maps and tolerance change each so many steps
     hold: int = 2           #: times in a row that fewer bits must be enough before a tile gets fewer
     start: int = 0          #: tolerance at first
@@ -31,8 +30,6 @@ class DynastySettings:
         for f in fields(self):
             if type(getattr(self, f.name)) is not int:
                 raise ValueError(f"{f.name} must be an integer, not {getattr(self, f.name)!r}")
-        if self.block not in (4, 8, 16, 32):
-            raise ValueError(f"block must be 4, 8, 16 or 32, not {self.block}")
         for name, least, most in (("interval", 1, 1024), ("hold", 1, 16), ("start", 0, self.limit),
                                   ("limit", 0, 6), ("reach", 0, 6), ("error_lag", 0, 6)):
             if not least <= getattr(self, name) <= most:
@@ -78,17 +75,20 @@ class WidthMap:
 
 @dataclass(eq=False)
 class Precision:
-    """Widths of the operands of all products, learned from what a training step computes anyway.
+    """Widths of the operands of all products of ``net`` (IntegerNetwork), learned from what a training step
+    computes anyway.
 
     ``steps`` and ``full`` count bricks' steps so far, and how many 8 bits throughout take: `speedup`.
     """
 
+    net: object
     settings: DynastySettings = field(default_factory=DynastySettings)
 
     def __post_init__(self):
         self.controller = Controller(self.settings.start, self.settings.limit)
         self.maps, self.steps, self.full, self._number = {}, 0, 0, 0
         self._rounded, self._lengths, self._layers = {}, {}, {}
+        self._block = self.net.config.block
 
     @property
     def speedup(self):
@@ -101,29 +101,41 @@ class Precision:
     def operands(self, product, node, tensors):
         """Integers of ``tensors`` (two of "x", "weight", "error": Scaled), rounded to their tiles' widths."""
         names = {"x": node.sources[0], "weight": node.inputs[1], "error": f"E2 {node.outputs[0]}"}
-        self._layers.setdefault(node.name, (node, names, set()))[2].add(product)
-        return [self._operand(names[kind], kind, tensor.integers) for kind, tensor in tensors.items()]
+        if node.name not in self._layers:
+            self._layers[node.name] = node, names, kernel_shape(self.net.network, node), set()
+        *_, kernel, products = self._layers[node.name]
+        products.add(product)
+        return [self._operand(names[kind], kind, tensor.integers, kernel) for kind, tensor in tensors.items()]
 
-    def _operand(self, name, kind, integers):
+    def _operand(self, name, kind, integers, kernel):
         # A tensor is an operand of up to two products in a step; it is rounded once, when it is stored.
         if name not in self._rounded:
-            weight, signed, block = kind == "weight", kind != "x", self.settings.block
+            weight, signed, block = kind == "weight", kind != "x", self._block
+            whole = self._shaped(kind, integers, kernel)
             if name not in self.maps:
-                tiles = as_tiles(integers, block, weight).shape
+                tiles = as_tiles(whole, block, weight).shape
                 shape = (tiles[0], tiles[2], tiles[3] if weight else 1)
                 self.maps[name] = WidthMap(np.full(shape, WIDTHS[-1], np.int64), self.settings.hold)
-            self._rounded[name], lengths = round_tiles(integers, self.maps[name].widths, block, signed=signed,
-                                                       weight=weight)
+            found, lengths = round_tiles(whole, self.maps[name].widths, block, signed=signed, weight=weight)
+            self._rounded[name] = found.reshape(integers.shape)
             # Of all images the greatest: they share a width.
-            self._lengths[name] = kind, lengths if weight else lengths.max(axis=2, keepdims=True)
+            self._lengths[name] = kind, kernel, lengths if weight else lengths.max(axis=2, keepdims=True)
         return self._rounded[name]
 
-    def _importance(self, name, kind, tensors, shape):
+    @staticmethod
+    def _shaped(kind, integers, kernel):
+        """What a Gemm has flattened in the shape of a map: (C, H, W, N), weights (M, C, R, S)."""
+        if kind == "weight":
+            return integers.reshape(kernel)
+        return integers.reshape(*kernel[1:], -1) if kind == "x" and integers.ndim == 2 else integers
+
+    def _importance(self, name, kind, kernel, tensors, shape):
         """Bit lengths of the sums of gradients in each tile; zeros where there is no gradient."""
         gradient = tensors.get(f"gradient {name}" if kind == "weight" else f"error {name}")
         if kind == "error" or gradient is None:
             return np.zeros(shape, np.int64)
-        sums = tile_sums(as_tiles(gradient.integers, self.settings.block, kind == "weight"))
+        whole = self._shaped(kind, gradient.integers, kernel)
+        sums = tile_sums(as_tiles(whole, self._block, kind == "weight"))
         return bit_length(sums if kind == "weight" else sums.sum(axis=2, keepdims=True))
 
     def learn(self, tensors, batch):
@@ -133,20 +145,21 @@ class Precision:
         self._number += 1
         if self._number % self.settings.interval == 0:
             self.controller.move()
-            for name, (kind, lengths) in self._lengths.items():
+            for name, (kind, kernel, lengths) in self._lengths.items():
                 tolerance = self.controller.tolerance - (kind == "error") * self.settings.error_lag
-                wanted = wanted_widths(lengths, self._importance(name, kind, tensors, lengths.shape),
-                                       max(tolerance, 0), self.settings.reach, signed=kind != "x")
+                importance = self._importance(name, kind, kernel, tensors, lengths.shape)
+                wanted = wanted_widths(lengths, importance, max(tolerance, 0), self.settings.reach,
+                                       signed=kind != "x")
                 self.maps[name].follow(wanted)
         self._rounded, self._lengths = {}, {}
 
     def _count(self, tensors, batch):
-        groups = -(-batch // self.settings.block)
-        for node, names, products in self._layers.values():
+        groups = -(-batch // self._block)
+        for node, names, kernel, products in self._layers.values():
             x, weight, error = (self.maps[names[kind]].widths for kind in ("x", "weight", "error"))
-            spatial = [tensors[name].integers.shape[1:-1] or (1, 1) for name in (names["x"], names["error"])]
-            kernel = node.attributes["kernel_shape"] if node.op_type == "Conv" else (1, 1)
-            steps, pairs = layer_steps(node, x.reshape(len(x), *spatial[0]), weight,
-                                       error.reshape(len(error), *spatial[1]), kernel)
+            size = tensors[names["x"]].integers.shape[1:-1] or kernel[2:]
+            outputs = tensors[names["error"]].integers.shape[1:-1] or (1, 1)
+            steps, pairs = layer_steps(node, x.reshape(len(x), *size), weight,
+                                       error.reshape(len(error), *outputs), kernel[2:])
             self.steps += groups * sum(steps[product] for product in products)
             self.full += groups * pairs * BRICKS * len(products)

@@ -12,6 +12,7 @@ from .lfsr import RandomLanes
 from .operations import Kind
 from .quantize import RANDOM_BITS, Scaled, constant, flagged, shifted
 from .softmax import softmax_error
+from .tiles import kernel_shape
 from .update import Parameter, plain_gradient
 
 __all__ = ["ALIGN_BITS", "Interpreter", "add_errors", "product_error", "rectify"]
@@ -114,8 +115,12 @@ class Interpreter:
         return found.error, found.miss
 
     def update(self, operation, node, gradient):
-        count = gradient.integers.size
-        self.step(operation, constant(gradient, self.levels, self.random.numbers(count)))
+        block = self.config.block
+        if operation.reads[0] == f"gradient {node.inputs[1]}":
+            random = self.random.weights(kernel_shape(self.network, node), block)
+        else:
+            random = self.random.biases(gradient.integers.size, block)
+        self.step(operation, constant(gradient, self.levels, random))
 
     def step(self, operation, gradient):
         self.parameters[operation.writes[0]].step(gradient, self.rate, self.config.momentum)

@@ -1,5 +1,7 @@
 """Random numbers of the stochastic rounding: linear feedback shift registers, one for each lane."""
 
+import math
+
 import numpy as np
 
 from .quantize import RANDOM_BITS
@@ -53,7 +55,7 @@ def jump(state, words):
 
 
 class RandomLanes:
-    """``lanes`` registers of 32 bits; numbers of 16 bits for arrays, element n from lane n mod ``lanes``.
+    """``lanes`` registers of 32 bits; numbers of 16 bits, those of filter f from lane f mod ``lanes``.
 
     Bit 0 of a state is the oldest bit. One step of a lane computes the next 16 bits of its sequence,
 
@@ -63,8 +65,8 @@ class RandomLanes:
     repeat after 2 ** 32 - 1. Lane l begins l * ((2 ** 32 - 1) // lanes) numbers behind lane 0, so that no two
     lanes come across the same part before that many steps.
 
-    An array of E elements takes ceil(E / lanes) steps of *all* lanes; numbers beyond the last element are
-    left out. A unit with a divisor of ``lanes`` as its width keeps the states in turn.
+    One step of all lanes is for ``lanes`` filters of one column; `weights` and `biases` have the order. A
+    unit with a divisor of ``lanes`` as its width keeps the states in turn.
     """
 
     def __init__(self, seed, lanes):
@@ -72,10 +74,27 @@ class RandomLanes:
         first = seed_state(seed)
         self.states = np.array([jump(first, lane * spacing) for lane in range(lanes)], np.uint64)
 
-    def numbers(self, count):
-        """The numbers of an array of ``count`` elements, int64 (count,)."""
+    def weights(self, shape, block):
+        """Numbers for a weight of ``shape`` (M, C, R, S) in tiles of ``block`` filters by ``block`` channels.
+
+        Steps go tile by tile: tile of filters, tile of channels, tap (row by row); in a tile, of each
+        ``lanes`` of its filters one channel after the other. What fills the last tiles up draws numbers, too.
+        int64, of ``shape``.
+        """
+        (filters, channels, *taps), lanes = shape, len(self.states)
+        rows, columns, taps = -(-filters // block), -(-channels // block), math.prod(taps)
+        drawn = self.numbers(rows * columns * taps * block * block // lanes)
+        tiles = drawn.reshape(rows, columns, taps, block // lanes, block, lanes)
+        whole = tiles.transpose(0, 3, 5, 1, 4, 2).reshape(rows * block, columns * block, taps)
+        return whole[:filters, :channels].reshape(shape)
+
+    def biases(self, count, block):
+        """Numbers for a bias (``count``,): ``lanes`` filters a step, to whole tiles of ``block``; int64."""
+        return self.numbers(-(-count // block) * block // len(self.states)).reshape(-1)[:count]
+
+    def numbers(self, steps):
+        """The numbers of ``steps`` steps of all lanes, int64 (steps, lanes)."""
         lanes = len(self.states)
-        steps = -(-count // lanes)
         words = np.zeros((max(steps, STATE_BITS), lanes), np.uint16)
         states = self.states
         for n in range(min(steps, STATE_BITS)):
@@ -90,4 +109,4 @@ class RandomLanes:
             older, newer = words[steps - 2:].astype(np.uint64)
             states = older | newer << np.uint64(RANDOM_BITS)
         self.states = states
-        return words[:steps].reshape(-1)[:count].astype(np.int64)
+        return words[:steps].astype(np.int64)

@@ -88,7 +88,7 @@ def constant(values, levels, random):
         Sr(y) = sign(y) * ( floor|y| + [first 16 bits of |y|'s fraction > random] )
 
     R is not multiplied back: only the direction of the gradient counts. ``levels`` (the paper's dr) is a
-    power of two, 2 .. 128; ``random`` are integers 0 .. 65535, one for each value, in the array's order. If
+    power of two, 2 .. 128; ``random`` are integers 0 .. 65535, one for each value (of any shape). If
     they are uniform, the mean of Sr(y) is y with its fraction cut to 16 bits.
     """
     magnitude = np.abs(values.integers)

@@ -4,9 +4,25 @@ import numpy as np
 
 from .arithmetic import bit_length, shift_round
 
-__all__ = ["WIDTHS", "as_tiles", "magnitude_bits", "round_tiles", "tile_bits", "tile_sums"]
+__all__ = ["WIDTHS", "as_tiles", "kernel_shape", "magnitude_bits", "round_tiles", "tile_bits", "tile_sums"]
 
 WIDTHS = (2, 4, 6, 8)
+
+
+def kernel_shape(network, node):
+    """(filters, channels, rows, columns) of the weight of ``node``, a Conv or Gemm of ``network``.
+
+    A Gemm (M, K) that reads a Flatten of a map (C, H, W) is a convolution with a kernel of the map's size:
+    (M, C, H, W). Another one has the kernel (M, K, 1, 1).
+    """
+    shape = network.arrays[node.inputs[1]].shape
+    if node.op_type == "Conv":
+        return shape
+    source = node.sources[0]
+    flattened = {other.outputs[0]: other.sources[0] for other in network.nodes if other.op_type == "Flatten"}
+    while source in flattened:
+        source = flattened[source]
+    return (shape[0], *network.shapes[source], 1, 1)[:4]
 
 
 def as_tiles(integers, block, weight=False):

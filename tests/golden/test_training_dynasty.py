@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from shiftwork.flow.recipes import convolutional
 from shiftwork.golden.training import products
+from shiftwork.golden.training.config import TrainingConfig
 from shiftwork.golden.training.dynasty import DynastySettings, Precision, WidthMap, wanted_widths
 from shiftwork.golden.training.network import IntegerNetwork
 from shiftwork.golden.training.precision_control import Controller
@@ -12,7 +13,7 @@ from shiftwork.golden.training.tiles import WIDTHS, as_tiles, round_tiles, tile_
 from shiftwork.golden.training.trainer import IntegerSettings, Training, train
 
 from .test_training_trainer import FAST, GRAPH, bars
-from .training_graphs import node, residual
+from .training_graphs import dense, node, residual
 
 
 def slow_round(values, width, signed):
@@ -131,8 +132,9 @@ def test_steps_are_those_of_the_loops(strides, pads):
 def test_eight_bits_throughout_are_the_integers_without_precision():
     """Widths that never change: 8 bits lose nothing of weights and activations, 15-bit errors are rounded."""
     x, labels = bars(64)
-    precision = Precision(DynastySettings(interval=1000))
-    plain, wide = (Training(IntegerNetwork.random(GRAPH), IntegerSettings(epochs=1, batch=32, **FAST), 2, p)
+    net = IntegerNetwork.random(GRAPH)
+    precision = Precision(net, DynastySettings(interval=1000))
+    plain, wide = (Training(net.copy(), IntegerSettings(epochs=1, batch=32, **FAST), 2, p)
                    for p in (None, precision))
     for training in (plain, wide):
         training.step(x[:32], labels[:32])
@@ -149,9 +151,9 @@ def test_full_steps_are_the_multiplications_of_the_three_products(monkeypatch):
     product = products.exact_product
     monkeypatch.setattr(products, "exact_product",
                         lambda a, b: counted.append(a.shape[0] * b.size) or product(a, b))
-    precision = Precision(DynastySettings(block=4))
-    settings = IntegerSettings(epochs=1, batch=4, **FAST)
-    training = Training(IntegerNetwork.random(graph), settings, 1, precision)
+    net = IntegerNetwork.random(graph, TrainingConfig(block=4, random_lanes=4))
+    precision = Precision(net)
+    training = Training(net, IntegerSettings(epochs=1, batch=4, **FAST), 1, precision)
     training.step(np.random.default_rng(0).random((4, 4, 6, 6)), np.array([0, 1, 2, 3]))
     taps = 256 / 324                # of 3 x 3 taps at 6 x 6 pixels, 256 meet within the map
     conv_forward, dense_forward, dense_weight, dense_input, conv_weight = counted
@@ -159,12 +161,28 @@ def test_full_steps_are_the_multiplications_of_the_three_products(monkeypatch):
     assert precision.full / BRICKS * 64 == (conv_forward + conv_weight) * taps + dense
 
 
+def test_a_gemm_behind_a_flatten_is_a_convolution_of_the_maps_size():
+    """The same tiles, shifts, steps and random numbers: the same parameters after some steps."""
+    rng, trained = np.random.default_rng(0), []
+    x, labels = rng.random((8, 1, 4, 3)), rng.integers(0, 2, 8)
+    for flatten in (True, False):
+        net = IntegerNetwork.random(dense(flatten), TrainingConfig(block=4, random_lanes=2))
+        precision = Precision(net, DynastySettings(interval=1, hold=1, start=3))
+        training = Training(net, IntegerSettings(epochs=1, batch=8, **FAST), 4, precision)
+        for _ in range(4):
+            training.step(x, labels)
+        masters = [net.parameters[name].master.reshape(-1) for name in ("w1", "w2", "w3", "b3")]
+        trained.append((precision.steps, precision.full, np.concatenate(masters).tolist()))
+    assert trained[0] == trained[1] and trained[0][0] < trained[0][1]
+
+
 def test_training_with_dynamic_precision_learns_faster_in_cycles():
     x, labels = bars(768)
     held_x, held_labels = bars(200, seed=1)
     settings = IntegerSettings(epochs=8, batch=32, **FAST)
-    precision = Precision(DynastySettings(block=8, limit=3))
-    trained = train(IntegerNetwork.random(GRAPH), x, labels, settings, precision)
+    net = IntegerNetwork.random(GRAPH, TrainingConfig(block=8))
+    precision = Precision(net, DynastySettings(limit=3))
+    trained = train(net, x, labels, settings, precision)
     assert trained.accuracy(held_x, held_labels) > 0.95
     assert precision.speedup > 1.5
     widths = precision.mean_widths()
@@ -175,9 +193,9 @@ def test_training_with_dynamic_precision_learns_faster_in_cycles():
 
 def test_precision_of_a_residual_network_counts_every_product():
     network = residual()
-    precision = Precision(DynastySettings(block=4, interval=1, hold=1, start=2))
-    settings = IntegerSettings(epochs=1, batch=8, **FAST)
-    training = Training(IntegerNetwork.random(network), settings, 3, precision)
+    net = IntegerNetwork.random(network, TrainingConfig(block=4, random_lanes=4))
+    precision = Precision(net, DynastySettings(interval=1, hold=1, start=2))
+    training = Training(net, IntegerSettings(epochs=1, batch=8, **FAST), 3, precision)
     rng = np.random.default_rng(0)
     for _ in range(3):
         training.step(rng.random((8, *network.input_shape)), rng.integers(0, 3, 8))
@@ -186,8 +204,7 @@ def test_precision_of_a_residual_network_counts_every_product():
 
 
 def test_refusals():
-    for wrong, message in (({"block": 12}, "block must be 4, 8, 16 or 32, not 12"),
-                           ({"interval": 0}, "interval must be between 1 and 1024, not 0"),
+    for wrong, message in (({"interval": 0}, "interval must be between 1 and 1024, not 0"),
                            ({"start": 5}, "start must be between 0 and 4, not 5"),
                            ({"reach": 7}, "reach must be between 0 and 6, not 7"),
                            ({"hold": 0.5}, "hold must be an integer, not 0.5")):

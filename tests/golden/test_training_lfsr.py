@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from shiftwork.golden.training.lfsr import LAGS, STATE_BITS, RandomLanes, jump, seed_state
@@ -59,11 +61,30 @@ def test_numbers_are_those_of_the_definition_array_after_array(lanes):
     needed = [words_of(int(state), 90) for state in states]
     assert len(set(states)) == lanes
     done = 0
-    for count in (1, lanes, 2 * lanes + 1, 31 * lanes, 40 * lanes):
-        found = random.numbers(count).tolist()
-        assert found == [needed[n % lanes][done + n // lanes] for n in range(count)]
-        done += -(-count // lanes)
+    for steps in (1, 2, 31, 40):
+        assert random.numbers(steps).T.tolist() == [words[done:done + steps] for words in needed]
+        done += steps
     assert done <= 90
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 2, 1), (4, 9, 1, 1), (13, 1, 2, 3)])
+def test_weights_and_biases_take_numbers_tile_by_tile(shape):
+    """Step by step: which filter, channel and tap each lane's next number is for."""
+    lanes, block = 2, 4
+    random, steps = RandomLanes(7, lanes), RandomLanes(7, lanes)
+    filters, channels, rows, columns = shape
+    found, bias = random.weights(shape, block), random.biases(filters, block)
+    assert found.shape == shape and bias.shape == (filters,)
+    for top, left, r, s, part, column in itertools.product(
+            range(0, filters, block), range(0, channels, block), range(rows), range(columns),
+            range(0, block, lanes), range(block)):
+        for lane, number in enumerate(steps.numbers(1)[0]):
+            f, c = top + part + lane, left + column
+            assert f >= filters or c >= channels or found[f, c, r, s] == number
+    for first in range(0, -(-filters // block) * block, lanes):
+        for lane, number in enumerate(steps.numbers(1)[0]):
+            assert first + lane >= filters or bias[first + lane] == number
+    assert np.array_equal(random.states, steps.states)
 
 
 def test_lanes_are_equal_distances_apart():
@@ -75,10 +96,11 @@ def test_lanes_are_equal_distances_apart():
 
 def test_numbers_look_uniform():
     # 2 ** 16 numbers; each bit's share of ones and each pair of lanes within five deviations.
-    numbers = RandomLanes(0, 8).numbers(1 << 16)
+    lanes = RandomLanes(0, 8).numbers(1 << 13)
+    numbers = lanes.reshape(-1)
     ones = (numbers[:, None] >> np.arange(16) & 1).mean(axis=0)
     assert np.abs(ones - 0.5).max() < 5 * 0.5 / 256
-    lanes = numbers.reshape(-1, 8) / 2 ** 16 - 0.5
+    lanes = lanes / 2 ** 16 - 0.5
     correlation = np.corrcoef(lanes.T) - np.eye(8)
     assert np.abs(correlation).max() < 5 / np.sqrt(len(lanes))
     assert np.bincount(numbers >> 12, minlength=16).min() > 4096 - 5 * 62

@@ -147,8 +147,10 @@ def test_every_operation_of_three_steps_is_the_papers(graph, config):
     training = Training(net, IntegerSettings(epochs=1, batch=8, rates=((0, RATE),), levels=((0, LEVELS),)), 3)
     run, seen = training.interpreter, set()
     one, numbers = run.one, []
-    draw = run.random.numbers
-    run.random.numbers = lambda count: numbers.append(draw(count)) or numbers[-1]
+    def listed(draw):
+        return lambda shape, block: numbers.append(draw(shape, block)) or numbers[-1]
+
+    run.random.weights, run.random.biases = map(listed, (run.random.weights, run.random.biases))
 
     def checked(operation):
         reads = [run.tensors.get(name, run.parameters.get(name)) for name in operation.reads]

@@ -161,6 +161,8 @@ def test_refusals():
                            ({"normal_bits": 21}, "normal_bits must be between 6 and 20, not 21"),
                            ({"normal_fraction": 16}, "normal_fraction must be between 3 and 15, not 16"),
                            ({"momentum": 4}, "momentum must be between 0 and 3, not 4"),
+                           ({"block": 12}, "block must be 4, 8, 16 or 32, not 12"),
+                           ({"block": 4}, r"block must be a multiple of random_lanes \(8\), not 4"),
                            ({"random_lanes": 0}, "random_lanes must be between 1 and 64, not 0"),
                            ({"running_shift": 1.0}, "running_shift must be an integer, not 1.0")):
         with pytest.raises(ValueError, match=message):

@@ -40,6 +40,20 @@ def residual(seed=0):
     return _network(nodes, arrays, {"n1": 4, "n2": 4, "n3": 5, "n4": 6}, (2, 7, 6), "y")
 
 
+def dense(flatten):
+    """A layer that reads a whole map of 5 channels: a Gemm behind a Flatten, or a Conv of the map's size."""
+    rng = np.random.default_rng(0)
+    w2 = rng.standard_normal((6, 5, 4, 3))
+    arrays = {"w1": rng.standard_normal((5, 1, 3, 3)), "w2": w2.reshape(6, -1) if flatten else w2,
+              "w3": rng.standard_normal((2, 6)), "b3": np.zeros(2)}
+    middle = ((node("Flatten", "f", "r1"), node("Gemm", "c2", "f", "w2", transB=1)) if flatten else
+              (node("Conv", "c2", "r1", "w2", kernel_shape=(4, 3)),))
+    nodes = (node("Conv", "c1", "x", "w1", pads=(1, 1, 1, 1), kernel_shape=(3, 3)), norm("n1", "c1"),
+             node("Relu", "r1", "n1"), *middle, norm("n2", "c2"), node("Relu", "r2", "n2"),
+             node("Flatten", "g", "r2"), node("Gemm", "y", "g", "w3", "b3", transB=1))
+    return _network(nodes, arrays, {"n1": 5, "n2": 6}, (1, 4, 3), "y")
+
+
 def before(seed=0):
     """Normalization before the convolution, sums of convolutions' outputs: the paper's kind of residual."""
     rng = np.random.default_rng(seed)
