@@ -32,6 +32,7 @@ class ErrorCode(enum.IntEnum):
     INPUT_SHORT = 8
     INPUT_LONG = 9
     NO_PROGRAM = 10
+    COMMAND = 11
 
 
 class ProgramError(ValueError):

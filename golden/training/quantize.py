@@ -129,15 +129,16 @@ class Flagged:
         return cls(np.where(words >> 7 & 1, -magnitude, magnitude), words >> 8 & 1 > 0, exponent)
 
 
-def flagged(values):
-    """Flag-QE2 of ``values`` (Scaled), as Flagged: steps Sc and Sc / 128, Sc = R / 128.
+def flagged(values, scale=None):
+    """Flag-QE2 of ``values`` (Scaled), as Flagged: steps Sc and Sc / 128, Sc = R / 128, R = 2 ** ``scale``.
 
         |x| >= Sc:  Sc * clip( round(x / Sc), +-127 ),  flag 1
         |x| <  Sc:  Sc / 128 * round(128 x / Sc),       flag 0;  a magnitude of 128 is stored as flag 1, 1
 
-    which is the same value; so the small numbers need no clip and none differs from the paper's code.
+    which is the same value; so the small numbers need no clip and none differs from the paper's code. Without
+    a ``scale`` it is that of ``values``; `scale_exponent`.
     """
-    unit = _scale_of(values.integers) - FRACTION_BITS
+    unit = (_scale_of(values.integers) if scale is None else scale) - FRACTION_BITS
     magnitude = np.abs(values.integers)
     # |x| >= 2 ** unit: for unit < 0 every integer but 0 is.
     great = magnitude >= 1 << max(unit, 0)
