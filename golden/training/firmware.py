@@ -13,8 +13,9 @@ anything.
 """
 
 import enum
+
 from .firmware_backward import backward
-from .firmware_base import SAVED, Firmware
+from .firmware_base import RECORD, SAVED, Firmware
 from .firmware_forward import forward
 from .firmware_loss import logits, loss, loss_data
 from .firmware_precision import precision, precision_data
@@ -22,8 +23,6 @@ from .firmware_update import load_random, update
 from .registers import Get, Unit
 
 __all__ = ["COMMAND_ERROR", "Command", "firmware"]
-
-
 
 COMMAND_ERROR = 11
 """A packet's first word is no command, or what follows is out of range."""
@@ -157,7 +156,7 @@ def _dump(fw):
                 fw.out(fw.t)
                 fw.shr(fw.t, fw.t, 32)
                 fw.out(fw.t)
-            fw.add(record, record, fw.record_size)
+            fw.add(record, record, len(RECORD))
         fw.load(fw.t, fw.seen)
         fw.out(fw.t, last=True)
         fw.halt()
