@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 __all__ = ["MANTISSA_BITS", "bit_length", "divide_round", "reciprocal", "root_with_sticky", "saturate",
-           "shift_round"]
+           "shift_round", "wrap"]
 
 MANTISSA_BITS = 16
 """A reciprocal's mantissa is at least 2 ** 15 and at most 2 ** 16: 17 bits."""
@@ -44,6 +44,12 @@ def saturate(values, bits):
     """``values`` clipped to -m .. m, m = 2 ** (bits - 1) - 1: symmetric, so that -v always fits."""
     most = (1 << bits - 1) - 1
     return np.clip(values, -most, most)
+
+
+def wrap(values, bits):
+    """``values`` modulo 2 ** bits, as two's complement of ``bits`` bits; int64 or Python integers."""
+    half = 1 << bits - 1
+    return (values + half & (1 << bits) - 1) - half
 
 
 def divide_round(numerator, denominator):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..common.program import ErrorCode, ProgramError
+from .arithmetic import wrap
 from .config import MASTER_BITS
 from .engine_config import ACCUMULATOR_BITS, SUM_BITS
 from .isa import REGISTER_COUNT
@@ -13,7 +14,7 @@ from .lfsr import STATE_BITS, RandomLanes
 from .machine_controller import Controller
 from .machine_element import run_element
 from .machine_matrix import run_matrix
-from .machine_memory import OperandMemory, wrap
+from .machine_memory import OperandMemory
 from .machine_update import run_input, run_update
 from .program import MAP_BITS, Memory, Program
 from .quantize import RANDOM_BITS
@@ -187,5 +188,9 @@ class Machine:
         return address
 
     def numbers(self, steps):
-        """Random numbers (steps, S) of ``steps`` steps of all lanes."""
-        return self.random.numbers(steps * self.config.side).reshape(steps, -1)
+        """Random numbers, int64 (steps, S), of ``steps`` steps of all lanes."""
+        found = np.zeros((steps, self.config.side), np.int64)
+        for row in found:
+            self.random.numbers(1)      # one step of all lanes, whose states hold what it yields
+            row[:] = self.random.states >> np.uint64(STATE_BITS - RANDOM_BITS)
+        return found

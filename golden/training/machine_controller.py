@@ -4,9 +4,8 @@ import operator
 from functools import lru_cache
 
 from ..common.program import ErrorCode, ProgramError
-from .arithmetic import divide_round, root_with_sticky
+from .arithmetic import divide_round, root_with_sticky, wrap
 from .isa import WORD_BITS, Instruction, Op
-from .machine_memory import wrap
 
 __all__ = ["Controller"]
 

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from .arithmetic import saturate
+from .arithmetic import saturate, wrap
 from .config import FRACTION, PRODUCT_FRACTION, WIDE_BITS
 from .engine_config import SUM_BITS
-from .machine_memory import wrap
 from .registers import Matrix, Slot
 
 __all__ = ["run_matrix", "tile_pairs"]

@@ -4,15 +4,9 @@ import numpy as np
 
 from .engine_config import MOST_PLANES, PLANE_BITS, SLOT_WORDS
 
-__all__ = ["OperandMemory", "wrap"]
+__all__ = ["OperandMemory"]
 
 _QUADRANTS = (((0, 0), (1, 1)), ((0, 1), (1, 0)))     # of bank x, of bank y; at s = 0, at s = 1
-
-
-def wrap(values, bits):
-    """``values`` modulo 2 ** bits, in two's complement; integers or int64."""
-    half = 1 << bits - 1
-    return (values + half & (1 << bits) - 1) - half
 
 
 class OperandMemory:

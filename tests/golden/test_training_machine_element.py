@@ -31,6 +31,15 @@ POOL = node("MaxPool", "p", "r", kernel_shape=(2, 2), strides=(2, 2))
 PLACES = {"z_base": 5, "error_base": 7, "winner_base": 2}
 
 
+def draw(lanes, steps):
+    """Numbers (steps, lanes): of a step each lane's last 16 bits."""
+    found = []
+    for _ in range(steps):
+        lanes.numbers(1)
+        found.append(lanes.states >> np.uint64(16))
+    return np.array(found, np.int64)
+
+
 def tiles_of(memory, base, count, signed, wide, groups, shape):
     """Numbers (C, H, W, N) of ``count`` tiles from slot ``base`` on, each times 2 ** drop."""
     tiles, _, drops = memory.read(base + np.arange(count) * (1 + wide), signed)
@@ -147,8 +156,7 @@ def test_updates_are_those_of_the_arithmetic(side, levels, size, momentum, rate)
         machine.gradients[span] = rng.integers(-size, size + 1, (count, side))
         gradient = Scaled(machine.gradients[span], 0)
         shift = scale_exponent(np.abs(gradient.integers).max()) - (levels.bit_length() - 1) - 16
-        numbers = np.array([random.numbers(side) for _vector in range(count)]).reshape(count, side)
-        parameter.step(constant(gradient, levels, numbers), rate, momentum)
+        parameter.step(constant(gradient, levels, draw(random, count)), rate, momentum)
         run_pass(machine, Unit.UPDATE, update_mode=Update.STEP, weight_base=5, tiles=tiles, levels=levels,
                  gradient_shift=shift, rate=rate, momentum=momentum)
         assert np.array_equal(machine.stored[span], parameter.master)
@@ -160,7 +168,7 @@ def test_updates_are_those_of_the_arithmetic(side, levels, size, momentum, rate)
 
 def test_random_numbers_by_the_controller():
     lanes = RandomLanes(0, 2)
-    first, second = lanes.numbers(2), lanes.numbers(2)
+    first, second = draw(lanes, 2)
     step = [*put(Put.RANDOM, 0, 0), Instruction(Op.GET, d=2, b=Get.RANDOM, value=1), Instruction(Op.OUT, a=2)]
     load = put(Put.RANDOM, 1, 0x1234ABCD)
     update = one_pass(Unit.UPDATE, update_mode=Update.ROUND, tiles=1)
