@@ -8,8 +8,8 @@ A run takes one packet, of one command:
     2   dump  ->  all that training has changed (`packets.parse_dump`)
     3   maps  ->  the width of each map entry
 
-Images are bytes as the input unit takes them. Whatever a packet brings is read and checked before a step changes
-anything.
+Images are bytes as the input unit takes them. Whatever a packet brings is read and checked before a step
+changes anything.
 """
 
 import enum
