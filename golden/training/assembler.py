@@ -53,6 +53,11 @@ class Assembler:
         found, self._free = self._free[:len(names)], self._free[len(names):]
         return tuple(Register(number) for number in found)
 
+    @property
+    def free(self):
+        """How many registers have no name."""
+        return len(self._free)
+
     @contextmanager
     def borrowed(self, names):
         """`registers` that are free again behind the block."""

@@ -1,6 +1,7 @@
 """Firmware: layers backward, from the last one's E2 to all gradients."""
 
 from .config import FACTOR_BITS, FRACTION, GUARD_BITS
+from .firmware_update import update_norm
 from .registers import Element, Get, Matrix, Slot, Unit
 
 __all__ = ["backward"]
@@ -32,7 +33,7 @@ def _weight_gradient(fw):
         fw.mul(out, out, 2 * fw.block)
         with fw.repeat(blocks, blocks):
             fw.register("left_base", left)
-            _halves(fw, Matrix.WEIGHT, out, sums, far)
+            _halves(fw, Matrix.WEIGHT, out, sums, far, lambda: _meanwhile(fw, blocks))
             fw.advance(left, "error_slots")
             fw.advance(sums, "row_tiles")
             fw.shl(fw.t, fw.t, fw.block.bit_length())
@@ -42,8 +43,19 @@ def _weight_gradient(fw):
         fw.set_field("gradient_scale", out)
 
 
-def _halves(fw, mode, out, sums, far):
-    """Both halves of a product's block, the second one ``far`` (a register, or lost) behind the first."""
+def _meanwhile(fw, blocks):
+    """While the first product of a layer's weight gradient runs, its gammas and betas are updated."""
+    skip = fw.fresh()
+    fw.field(fw.t, "out_blocks")
+    fw.branch("ne", fw.t, blocks, skip)
+    fw.field(fw.t, "last")
+    fw.branch("ne", fw.t, 0, skip)
+    update_norm(fw)
+    fw.label(skip)
+
+
+def _halves(fw, mode, out, sums, far, meanwhile=lambda: None):
+    """Both halves of a product's block; ``far`` is lost. ``meanwhile`` is done while the first one runs."""
     for half in (0, 1):
         fw.register("matrix_mode", mode | half << 2)
         if half == 0:
@@ -58,7 +70,10 @@ def _halves(fw, mode, out, sums, far):
             fw.register("out_base", far)
             fw.add(fw.t, sums, fw.config.maps)
             fw.register("sums_base", fw.t)
-        fw.run(Unit.MATRIX)
+        fw.start(Unit.MATRIX)
+        if half == 0:
+            meanwhile()
+        fw.wait()
         if half == 0:
             fw.register("keep_most", 1)
 
@@ -86,15 +101,16 @@ def _input_gradient(fw):
 def _norm(fw):
     """From the wide errors of a layer's activations to its E2; sums to ``dbeta`` and ``dgamma``."""
     fw.call("geometry", fw.inner_link)
-    with fw.borrowed("top blocks error winner z left") as names:
-        top, *rest = names
+    with fw.borrowed("top filters blocks error winner z right") as names:
+        top, filters, *rest = names
         fw.scale_exponent(top, fw.most, fw.t)
         fw.sub(top, top, 7)
         fw.register("error_shift", top)
         fw.add(fw.exponent, fw.exponent, top)
         fw.set_field("error_exponent", fw.exponent)
         fw.set(top, -64)
-        _pass(fw, Element.SUMS, rest, lambda: _sums(fw, top, rest[-1]))
+        fw.field(filters, "filters")
+        _pass(fw, Element.SUMS, rest, lambda: _sums(fw, top, rest[-1], filters))
         _factors(fw, top)
         fw.add(fw.exponent, fw.exponent, top)
         fw.sub(fw.exponent, fw.exponent, GUARD_BITS + FACTOR_BITS - 1 + FRACTION)
@@ -160,10 +176,17 @@ def _parameters(fw, mode):
         fw.label(same)
 
 
-def _sums(fw, top, x):
-    """docs/engines/training.md: dbeta, dgamma, p, q; G to ``factor``, top."""
-    with fw.borrowed("outputs gamma") as (outputs, gamma), fw.channels(fw.block) as channel:
+def _sums(fw, top, x, rest):
+    """docs/engines/training.md: dbeta, dgamma, p, q; G to ``factor``, top. ``rest``: filters from here on."""
+    with fw.borrowed("outputs gamma") as (outputs, gamma):
         fw.field(outputs, "outputs")
+        fw.min(gamma, rest, fw.block)
+        fw.sub(rest, rest, fw.block)
+        _channel_sums(fw, top, x, outputs, gamma)
+
+
+def _channel_sums(fw, top, x, outputs, gamma):
+    with fw.channels(gamma) as channel:
         for quantity, (total, mean, fraction) in enumerate((("dbeta", "p", 0),
                                                             ("dgamma", "q", fw.training.normal_fraction))):
             channel.get(x, Get.ELEMENT, quantity, fw.block)
@@ -173,7 +196,7 @@ def _sums(fw, top, x):
             fw.div(x, x, fw.t)
             channel.store(x, mean)
         none = fw.fresh()
-        channel.load_rounded(gamma, "gamma")
+        channel.load(gamma, "gamma8")
         channel.load(fw.t, "mantissa")
         fw.mul(gamma, gamma, fw.t)
         channel.store(gamma, "factor")
