@@ -41,6 +41,12 @@ def test_strides_pads_hidden_gemms_and_several_blocks(mode, bits):
     assert np.array_equal(found, pair.golden.logits(x))
 
 
+def test_more_classes_than_registers():
+    pair = Pair(integer_network(convolutional((1, 4, 4), (3,), 15, {1}, 0), 2), 8, "wide")
+    for x, labels in batches((1, 4, 4), 15, 8, 2):
+        pair.step(x, labels)
+
+
 def test_a_single_layer_and_a_batch_that_is_no_power_of_two():
     pair = Pair(integer_network(convolutional((1, 4, 4), (), 3, set(), 0), 2), 12, "dynamic",
                 settings=DynastySettings(interval=1))
