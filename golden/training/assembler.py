@@ -31,8 +31,8 @@ _WIDE = Register(REGISTER_COUNT - 1)    # what a constant that is too wide for a
 class Assembler:
     """Instructions and data words of a program, in the order in which methods are called.
 
-    Operands named ``y`` are Registers or integers; one too wide for an instruction becomes a data word, and is
-    loaded into register 31, which is the assembler's own. ``word`` gives data words a name and an address,
+    Operands named ``y`` are Registers or integers; one too wide for an instruction becomes a data word, and
+    is loaded into register 31, which is the assembler's own. ``word`` gives data words a name and an address,
     ``registers`` names registers. `program` and `data` check that all fits.
     """
 
@@ -77,7 +77,7 @@ class Assembler:
     # Places.
 
     def label(self, name=None):
-        """Puts a label here, and returns its name: a new one unless given; raises ValueError for one twice."""
+        """Puts a label here and returns its name, a new one unless given; raises ValueError for one twice."""
         name = name or self.fresh()
         if name in self._labels:
             raise ValueError(f"labels must be put once, not {name!r} again")
@@ -269,8 +269,8 @@ class Assembler:
     def data(self, config):
         """The data words, integers; raises ValueError where they are more than ``config.data_depth``."""
         if len(self._data) > config.data_depth:
-            raise ValueError(f"data_depth must be at least {len(self._data)}, the data words of the network's "
-                             f"program, not {config.data_depth}")
+            raise ValueError(f"data_depth must be at least {len(self._data)}, the data words of the "
+                             f"network's program, not {config.data_depth}")
         limit = 1 << WORD_BITS - 1
         wrong = next((value for value in self._data if not -limit <= value < limit), None)
         if wrong is not None:

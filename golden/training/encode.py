@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..common.program import Section
+from .config import MASTER_BITS
 from .dynasty import DynastySettings
 from .engine_config import ACCUMULATOR_BITS, PLANES
 from .firmware import firmware
@@ -11,7 +12,6 @@ from .lfsr import RandomLanes
 from .plan import Plan
 from .program import MAP_BITS, Memory, Program
 from .tiles import as_tiles
-from .config import MASTER_BITS
 
 __all__ = ["encode", "from_vectors", "to_vectors"]
 
@@ -26,7 +26,7 @@ def to_vectors(weight, block):
 
 def from_vectors(vectors, shape):
     """The weight (M, C, R, S) whose `to_vectors` are ``vectors``."""
-    (filters, channels, *kernel), block = shape, 2 * vectors.shape[1]
+    filters, channels, block = *shape[:2], 2 * vectors.shape[1]
     rows, columns = -(-filters // block), -(-channels // block)
     tiles = vectors.reshape(rows, columns, -1, 2, block, block // 2).transpose(0, 3, 5, 1, 4, 2)
     return tiles.reshape(rows * block, columns * block, -1)[:filters, :channels].reshape(shape)
@@ -57,9 +57,9 @@ def encode(net, config, batch, mode, *, settings=None, seed=0):
     """The Program that trains ``net`` (IntegerNetwork) in batches of ``batch`` on an engine of ``config``.
 
     ``mode`` is one of `plan.MODES`; ``settings`` (DynastySettings) are those of "dynamic"; random numbers are
-    those of `IntegerNetwork.interpreter` with this ``seed``. The program begins with the network's parameters,
-    accumulators and running statistics. ``metadata``: "batch", "mode", "classes", "shape" (of an image),
-    "instructions" and "data" (words). Raises ValueError as `Plan` and the assembler do.
+    those of `IntegerNetwork.interpreter` with this ``seed``. The program begins with the network's
+    parameters, accumulators and running statistics. ``metadata``: "batch", "mode", "classes", "shape" (of an
+    image), "instructions" and "data" (words). Raises ValueError as `Plan` and the assembler do.
     """
     plan = Plan(net, config, batch, mode)
     fw = firmware(plan, RandomLanes(seed, config.side).states, settings or DynastySettings())

@@ -8,8 +8,8 @@ A run takes one packet, of one command:
     2   dump  ->  all that training has changed (`packets.parse_dump`)
     3   maps  ->  the width of each map entry
 
-Images are bytes as the input unit takes them. Whatever a packet brings is read and checked before a step changes
-anything.
+Images are bytes as the input unit takes them. Whatever a packet brings is read and checked before a step
+changes anything.
 """
 
 import enum
@@ -18,7 +18,7 @@ from .firmware_backward import backward
 from .firmware_base import RECORD, SAVED, Firmware
 from .firmware_forward import forward
 from .firmware_loss import logits, loss, loss_data
-from .firmware_precision import precision, precision_data
+from .firmware_precision import learned_widths, precision, precision_data, whole_widths
 from .firmware_update import load_random, update
 from .registers import Get, Unit
 
@@ -50,12 +50,7 @@ def firmware(plan, states, settings=None):
         precision_data(fw, settings)
     _dispatch(fw)
     _train(fw)
-    fw.label("infer")
-    fw.clear(fw.train)
-    _images(fw)
-    fw.check()
-    fw.call("forward", fw.outer_link)
-    logits(fw)
+    _infer(fw)
     _dump(fw)
     _maps(fw)
     fw.label("refuse")
@@ -79,6 +74,9 @@ def _dispatch(fw):
 def _train(fw):
     fw.label("train")
     fw.set(fw.train, 1)
+    dynamic = fw.plan.mode == "dynamic"
+    if dynamic:
+        learned_widths(fw)
     with fw.part("input"), fw.borrowed("label greatest images") as (label, greatest, images):
         fw.in_(fw.rate)
         fw.in_(fw.log_levels)
@@ -104,7 +102,6 @@ def _train(fw):
     update(fw)
     fw.set(fw.t, 1)
     fw.store(fw.t, fw.seen)
-    dynamic = fw.plan.mode == "dynamic"
     if dynamic:
         precision(fw)
     fw.out(fw.miss, last=not dynamic)
@@ -112,6 +109,17 @@ def _train(fw):
         fw.load(fw.t, fw.tolerance)
         fw.out(fw.t, last=True)
     fw.halt()
+
+
+def _infer(fw):
+    fw.label("infer")
+    fw.clear(fw.train)
+    if fw.plan.mode == "dynamic":
+        whole_widths(fw)
+    _images(fw)
+    fw.check()
+    fw.call("forward", fw.outer_link)
+    logits(fw)
 
 
 def _images(fw):
@@ -165,6 +173,8 @@ def _dump(fw):
 def _maps(fw):
     fw.label("maps")
     fw.check()
+    if fw.plan.mode == "dynamic":
+        learned_widths(fw)
     with fw.part("maps"), fw.borrowed("entry end") as (entry, end):
         last = fw.fresh()
         fw.clear(entry)

@@ -1,6 +1,5 @@
 """Firmware: layers backward, from the last one's E2 to all gradients."""
 
-from .assembler import ZERO
 from .config import FACTOR_BITS, FRACTION, GUARD_BITS
 from .registers import Element, Get, Matrix, Slot, Unit
 

@@ -7,8 +7,8 @@ from .registers import Get, Slot
 
 __all__ = ["GEOMETRY", "RECORD", "SAVED", "Firmware"]
 
-GEOMETRY = ("height", "width", "out_height", "out_width", "kernel_height", "kernel_width", "stride", "pad_top",
-            "pad_left", "z_half", "error_half", "rows", "columns", "pooled")
+GEOMETRY = ("height", "width", "out_height", "out_width", "kernel_height", "kernel_width", "stride",
+            "pad_top", "pad_left", "z_half", "error_half", "rows", "columns", "pooled")
 """Fields of a layer that are pass registers, too."""
 
 RECORD = ("gamma", "gamma_momentum", "beta", "beta_momentum", "running_mean", "running_deviation",
@@ -32,9 +32,10 @@ class Firmware(Assembler):
         super().__init__()
         self.plan, self.config, self.training = plan, plan.config, plan.net.config
         self.side, self.block = plan.config.side, plan.config.block
-        (self.layer, self.most, self.exponent, self.train, self.rate, self.log_levels, self.miss, self.outer_link, self.link,
-         self.inner_link, self.record, self.cursor, self.lane, self.t) = self.registers(
-             "layer most exponent train rate log_levels miss outer_link link inner_link record cursor lane t")
+        self.layer, self.most, self.exponent, self.t = self.registers("layer most exponent t")
+        self.train, self.rate, self.log_levels, self.miss = self.registers("train rate log_levels miss")
+        self.outer_link, self.link, self.inner_link = self.registers("outer_link link inner_link")
+        self.record, self.cursor, self.lane = self.registers("record cursor lane")
         self.offsets = {name: n for n, name in enumerate(plan.fields[0])}
         self.layer_size = len(self.offsets)
         self.first_record = self.word("records", self._records())

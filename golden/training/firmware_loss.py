@@ -8,7 +8,7 @@ __all__ = ["logits", "loss", "loss_data"]
 
 
 def _places(fw):
-    """Where the last layer's outputs are in z and error memory: of each, image 0's number from the base on."""
+    """Where the last layer's outputs are in z and error memory: of each, image 0's element from the base."""
     count = fw.plan.fields[-1]["out_blocks"] * fw.block
     return [n // fw.side * fw.plan.batch * fw.side + n % fw.side for n in range(count)]
 
@@ -75,9 +75,10 @@ def _image(fw, z, error, label):
             fw.get(p, Get.Z, place, z)
             fw.sub(p, most, p)
             fw.mul(p, p, LOG2_E)
-            fw.shr(whole, p, 30)
-            fw.min(whole, whole, 63)
             fw.shr(p, p, 22)
+            fw.shr(whole, p, 8)
+            # Powers have 17 bits at most.
+            fw.min(whole, whole, 17)
             fw.and_(p, p, 255)
             fw.load(p, table, p)
             fw.shr(p, p, whole)

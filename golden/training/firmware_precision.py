@@ -1,12 +1,14 @@
 """Firmware: dynamic precision, the tolerance and the tiles' widths after a step."""
 
 from .assembler import ZERO
-from .config import ACTIVATION_BITS, WEIGHT_BITS
+from .config import ACTIVATION_BITS
+from .engine_config import PLANES
 from .registers import Get, Put
 
-__all__ = ["precision", "precision_data"]
+__all__ = ["learned_widths", "precision", "precision_data", "whole_widths"]
 
 _EXTRA, _FAST, _SLOW, _MARGIN, _PATIENCE = 8, 2, 4, 4, 4    # as precision_control.Controller
+_WISH_BITS = 8
 _TENSOR = ("map", "count", "signed", "error", "gradient")
 
 
@@ -25,6 +27,41 @@ def precision_data(fw, settings):
     fw.tensors = fw.word("tensors", [word for tensor in tensors for word in tensor])
     fw.tensors_end = fw.tensors + len(_TENSOR) * len(tensors)
     fw.wishes = fw.word("wishes", [0] * fw.plan.maps)
+    fw.whole = fw.word("all widths are 8 bits", [0])
+
+
+def whole_widths(fw):
+    """8 bits for all tiles, for inference; the learned widths wait above the wishes."""
+    with fw.part("precision"), fw.borrowed("entry word") as (entry, word):
+        done = fw.fresh()
+        fw.load(word, fw.whole)
+        fw.branch("ne", word, 0, done)
+        with fw.repeat(entry, fw.plan.maps):
+            fw.get(word, Get.PLANES, -1, entry)
+            fw.shl(word, word, _WISH_BITS)
+            fw.load(fw.t, fw.wishes - 1, entry)
+            fw.or_(word, word, fw.t)
+            fw.store(word, fw.wishes - 1, entry)
+            fw.put(Put.PLANES, PLANES - 1, -1, entry)
+        fw.set(word, 1)
+        fw.store(word, fw.whole)
+        fw.label(done)
+
+
+def learned_widths(fw):
+    """Undoes `whole_widths`."""
+    with fw.part("precision"), fw.borrowed("entry word") as (entry, word):
+        done = fw.fresh()
+        fw.load(word, fw.whole)
+        fw.branch("eq", word, 0, done)
+        with fw.repeat(entry, fw.plan.maps):
+            fw.load(word, fw.wishes - 1, entry)
+            fw.shr(fw.t, word, _WISH_BITS)
+            fw.put(Put.PLANES, fw.t, -1, entry)
+            fw.and_(word, word, (1 << _WISH_BITS) - 1)
+            fw.store(word, fw.wishes - 1, entry)
+        fw.store(ZERO, fw.whole)
+        fw.label(done)
 
 
 def precision(fw):
@@ -156,7 +193,7 @@ def _tile(fw, entry, signed, gradient, allowed, most):
         fw.sub(wanted, wanted, 1)
         fw.shr(wanted, wanted, 1)
         fw.max(wanted, wanted, 0)
-        fw.min(wanted, wanted, WEIGHT_BITS // 2 - 1)
+        fw.min(wanted, wanted, PLANES - 1)
         fw.get(planes, Get.PLANES, 0, entry)
         fw.clear(wishes)
         fw.branch("lt", planes, wanted, more)

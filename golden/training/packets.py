@@ -26,8 +26,8 @@ class Packets:
     def images(self, x):
         """Words of images ``x`` (batch, ...) in 0 .. 1, as the input unit takes them.
 
-        Block of channels by block, each from a fresh word on: pixel, group, half, image, channel; four bytes a
-        word, lowest first. Raises ValueError for another number or shape of images.
+        Block of channels by block, each from a fresh word on: pixel, group, half, image, channel; four bytes
+        a word, lowest first. Raises ValueError for another number or shape of images.
         """
         shape = tuple(self.net.network.input_shape)
         x = np.asarray(x)

@@ -58,7 +58,7 @@ def _followers(network):
 def layers(network):
     """The Layers of ``network`` (common.network.Network), in order.
 
-        (Conv | Flatten, Gemm), BatchNormalization, Relu, MaxPool 2 by 2 (or none);  ..  Flatten, Gemm with bias
+        (Conv | Flatten, Gemm), BatchNormalization, Relu, MaxPool 2 by 2 or none;  ..  Flatten, Gemm with bias
 
     Raises ValueError with a sentence that names the node, what it must be for the engine and what it is.
     """
@@ -73,16 +73,16 @@ def layers(network):
         norm, pool = None, None
         if not last:
             norm, relu = followers[name], followers.get(followers[name].outputs[0], followers[name])
-            _require(norm.op_type == "BatchNormalization", norm, f"be the BatchNormalization of '{node.name}'",
-                     norm.op_type)
+            _require(norm.op_type == "BatchNormalization", norm,
+                     f"be the BatchNormalization of '{node.name}'", norm.op_type)
             _require(relu.op_type == "Relu", relu, f"be the Relu of '{norm.name}'", relu.op_type)
             name = relu.outputs[0]
             if name in followers and followers[name].op_type == "MaxPool":
                 pool = followers[name]
                 name = pool.outputs[0]
-                _require(pool.attributes["kernel_shape"] == (2, 2) and pool.attributes.get("strides") == (2, 2),
-                         pool, "have windows of 2 by 2 and stride 2",
-                         f"{pool.attributes['kernel_shape']} and {pool.attributes.get('strides', (1, 1))}")
+                window = pool.attributes["kernel_shape"], pool.attributes.get("strides", (1, 1))
+                _require(window == ((2, 2), (2, 2)), pool, "have windows of 2 by 2 and stride 2",
+                         f"{window[0]} and {window[1]}")
         _require(len(node.inputs) == (3 if last else 2), node,
                  "have a bias" if last else "have no bias before a BatchNormalization",
                  f"{len(node.inputs)} inputs")
@@ -147,7 +147,8 @@ class Plan:
                 in_blocks=self.blocks(channels), out_blocks=self.blocks(filters), taps=prod(kernel),
                 row_tiles=self.blocks(channels) * prod(kernel), in_pixels=prod(layer.in_map),
                 in_tiles=prod(layer.in_map) * self.groups, in_half=prod(layer.in_map) * self.batch,
-                out_pixels=prod(layer.out_map), out_tiles=prod(layer.out_map) * self.groups, end_pixels=ends, end_tiles=ends * self.groups,
+                out_pixels=prod(layer.out_map), out_tiles=prod(layer.out_map) * self.groups,
+                end_pixels=ends, end_tiles=ends * self.groups,
                 error_slots=prod(layer.out_map) * self.groups << self.wide,
                 outputs=prod(layer.out_map) * self.batch, filters=filters, last=int(n == last),
                 first=int(n == 0), gradient_scale=0, error_exponent=0)
