@@ -11,6 +11,7 @@ import numpy as np
 
 from . import artifacts
 from .engines import engine
+from .errors import FlowError
 from .handout import instantiation
 
 __all__ = ["generate", "build", "loaded", "cache", "versions"]
@@ -90,16 +91,21 @@ def generate(name, config, out, progress=lambda text: None):
         _fill(folder, module, config, integer, x, progress)
 
 
-def build(network, name, config, out, calibration=None, progress=lambda text: None, vectors=8):
+def build(network, name, config, out, calibration=None, progress=lambda text: None, vectors=8, options=None):
     """A build folder at ``out`` with ``network`` as program of the engine ``name``.
 
     Its vectors are the first ``vectors`` of ``calibration``, or random ones. ``network`` may be
-    integers already.
+    integers already. ``options`` go to the engine's `compress`; FlowError where it has none of that name.
     """
-    module = engine(name)
+    module, options = engine(name), options or {}
+    for option in options:
+        if option not in getattr(module, "OPTIONS", ()):
+            raise FlowError(f"--{option} must be for an engine that trains (--engine training), not {name}")
     with artifacts.create(out, _manifest(name, module, config)) as folder:
         progress("Compressing")
-        integer = module.compress(network, calibration) if isinstance(network, module.NETWORK) else network
+        integer = network
+        if isinstance(network, module.NETWORK):
+            integer = module.compress(network, calibration, **options)
         program = module.encode(integer, config)
         if calibration is None:
             x = module.random_input(program, vectors, np.random.default_rng(0))

@@ -114,6 +114,7 @@ def generate(
     + examples(
         "shiftwork build net.npz --engine ternary --calibrate images.npy -o build/net",
         "shiftwork build rnn.npz --engine circulant --calibrate sequences.npy -o build/rnn",
+        "shiftwork build net.npz --engine training --batch 32 --seed 0 -o build/learner",
         "shiftwork build net.npz --preset ulx3s-85f --set weight_depth=4096 -o build/net",
     )
 )
@@ -133,10 +134,29 @@ def build(
             metavar="X.npy",
         ),
     ] = None,
+    batch: Annotated[
+        int, typer.Option(help="Of the training engine: images of a batch; without it a tile's.", metavar="N")
+    ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            help="Of the training engine: wide (errors of 8 bits and a flag), fixed (8 bits) or dynamic (2 "
+            "to 8 bits a tile, learned), which it is without it.",
+            metavar="NAME",
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Of the training engine: begin with random parameters instead of the file's.", metavar="N"
+        ),
+    ] = None,
 ):
     from . import steps
 
-    steps.build(network, name, _configured(name, preset, settings), output, calibrate)
+    options = {"batch": batch, "mode": mode, "seed": seed}
+    given = {option: value for option, value in options.items() if value is not None}
+    steps.build(network, name, _configured(name, preset, settings), output, calibrate, **given)
 
 
 @app.command(

@@ -23,7 +23,9 @@ An engine is a module with
     layer_cycles(program, x), memory_use(program)   rows for the report
     figures(program, layers)   numbers and a sentence for it
     classes(program, values, integer)   what a demo's network says of each input
-    train_digits(seed, progress)   a network of the demo: `recipes.Trained`, or what has the same names
+    train_digits(seed, progress)   a network of the demo: `recipes.Trained`, or what has the same names; not
+                               of an engine whose demo is another one
+    OPTIONS                    keywords of compress that shiftwork build may give; without it none
 
 so that another engine is an entry here and a module beside.
 """
@@ -41,6 +43,7 @@ ENGINES = {
     "circulant": "shiftwork.flow.circulant",
     "smartexchange": "shiftwork.flow.smartexchange",
     "ternary": "shiftwork.flow.ternary",
+    "training": "shiftwork.flow.training",
 }
 DEFAULT_ENGINE = "ternary"
 """The engine that is taken where none is named."""
@@ -52,7 +55,7 @@ class Results:
 
     values: np.ndarray  #: int64 (n, ...)
     load_cycles: np.ndarray | None  #: int64 (batches,): reading the input; None: not predicted
-    run_cycles: np.ndarray  #: int64 (batches,): all layers
+    run_cycles: np.ndarray | None   #: int64 (batches,): all layers; None: not predicted
     rate: float | None = None  #: cycles simulated per second
 
 

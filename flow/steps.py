@@ -35,7 +35,7 @@ def _summary(path):
     cycles = ", ".join(f"{name} {found[0]:,}" for name, found in manifest["cycles"].items())
     print(
         f"  vectors/   {len(np.load(folder.file('vectors/input.npy')))} inputs; predicted cycles of a batch: "
-        f"{cycles}"
+        f"{cycles or 'none'}"
     )
     print(f"  next: shiftwork verify {path}")
 
@@ -47,12 +47,12 @@ def generate(name, config, output):
     _summary(output)
 
 
-def build(network, name, config, output, calibrate=None):
+def build(network, name, config, output, calibrate=None, **options):
     """`shiftwork build`."""
     loaded = engine(name).read(network)
     calibration = None if calibrate is None else read_array(calibrate)
     with Stages() as stages, stages.stage("Building") as stage:
-        folders.build(loaded, name, config, output, calibration, stage.note)
+        folders.build(loaded, name, config, output, calibration, stage.note, options=options)
     _summary(output)
 
 

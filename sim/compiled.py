@@ -15,7 +15,7 @@ from shiftwork.golden.ternary.program import MAGIC
 
 from .tools import ToolError, cxx_compiler, cxxrtl_include, run_compiler, run_yosys
 
-__all__ = ["CompiledSimulator", "EngineError", "Output", "PassOutput", "SimulationError"]
+__all__ = ["CompiledSimulator", "EngineError", "Output", "PassOutput", "Session", "SimulationError"]
 
 FLAGS = ["-std=c++17", "-O3", "-fPIC", "-shared"]
 """-O2 compiles 15 % faster and simulates at half the speed."""
@@ -170,17 +170,15 @@ class CompiledSimulator:
         Each of ``passes`` is a pair: a program packet, or None to run the program that is there; an input
         packet, or None for a program that takes none. Arguments and exceptions else are those of `run`.
         """
-        found = []
+        with self.session(stall_percent=stall_percent, seed=seed, max_cycles=max_cycles) as session:
+            return [session.run(batch, program, f"Pass {n}") for n, (program, batch) in enumerate(passes)]
+
+    @contextmanager
+    def session(self, *, stall_percent=0, seed=1, max_cycles=20_000_000):
+        """Resets the engine; a context manager that yields its `Session`. Arguments are those of `run`."""
         with self._simulator(stall_percent, seed, max_cycles) as simulator:
             _check(self._calls.simulator_reset(simulator), "Engine", max_cycles)
-            for n, (program, batch) in enumerate(passes):
-                taken = 0
-                if program is not None:
-                    taken = self._load(simulator, f"Program of pass {n}", program, max_cycles)
-                cycles = []
-                values = self._batch(simulator, f"Pass {n}", batch, max_cycles, cycles)
-                found.append(PassOutput(values, taken, *cycles[0]))
-        return found
+            yield Session(self, simulator, max_cycles)
 
     @contextmanager
     def _simulator(self, stall_percent, seed, max_cycles):
@@ -215,6 +213,30 @@ class CompiledSimulator:
         values = ctypes.POINTER(ctypes.c_int16)()
         count = self._calls.simulator_values(simulator, ctypes.byref(values))
         return np.ctypeslib.as_array(values, (count,)).copy() if count else np.zeros(0, np.int16)
+
+
+class Session:
+    """An engine between its passes, of `CompiledSimulator.session`: what it answers may decide what it is
+    asked next.
+    """
+
+    def __init__(self, compiled, simulator, max_cycles):
+        self._compiled, self._simulator, self._max_cycles = compiled, simulator, max_cycles
+
+    @property
+    def cycles(self):
+        """Cycles of the clock since the reset."""
+        return self._compiled._calls.simulator_cycles(self._simulator)
+
+    def run(self, batch, program=None, what="Pass"):
+        """The `PassOutput` of an input packet (None for a program that takes none), after loading
+        ``program`` unless it is None. Exceptions are those of `CompiledSimulator.run`, about ``what``.
+        """
+        compiled, taken, cycles = self._compiled, 0, []
+        if program is not None:
+            taken = compiled._load(self._simulator, f"Program of {what.lower()}", program, self._max_cycles)
+        values = compiled._batch(self._simulator, what, batch, self._max_cycles, cycles)
+        return PassOutput(values, taken, *cycles[0])
 
 
 def _check(code, what, max_cycles):

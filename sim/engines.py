@@ -1,6 +1,7 @@
 """The engines that can be simulated: by the class of their configuration, module, program and registers."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from shiftwork.golden.circulant.config import CirculantConfig
@@ -10,8 +11,10 @@ from shiftwork.golden.smartexchange.config import SmartExchangeConfig
 from shiftwork.golden.smartexchange.program import Program as SmartExchangeProgram
 from shiftwork.golden.ternary.config import TernaryConfig
 from shiftwork.golden.ternary.program import Program as TernaryProgram
+from shiftwork.golden.training.engine_config import EngineConfig
+from shiftwork.golden.training.program import Program as TrainingProgram
 
-__all__ = ["Engine", "SequenceEngine", "engine_of"]
+__all__ = ["Engine", "SequenceEngine", "TrainingEngine", "engine_of"]
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,19 @@ class Engine:
     top: str
     program: type[EngineProgram]
 
+    ordered: ClassVar[bool] = False
+    """Whether a batch's output depends on the batches before it."""
+
     def registers(self, config):
         """Addresses of the constant registers, and their values, uint32 (2, count)."""
         (lanes, widths), arrays = self._shape(config), getattr(config, "arrays", 1)
-        depths = zip((0x24, 0x28, 0x2C, 0x30), config.depths, strict=True)
+        depths = zip((0x24, 0x28, 0x2C, 0x30), self._depths(config), strict=True)
         return np.array([
             (0x00, self.program.MAGIC), (0x04, self.program.VERSION | config.fingerprint << 8),
             (0x08, lanes), (0x0C, widths), *depths, (0x34, arrays)], np.uint32).T
+
+    def _depths(self, config):
+        return config.depths
 
     def _shape(self, config):
         """The registers LANES and WIDTHS."""
@@ -52,8 +61,25 @@ class SequenceEngine(Engine):
         return np.dtype("<u2"), 2, 2
 
 
+class TrainingEngine(Engine):
+    """One that keeps what it learns: packets of words, whose order matters."""
+
+    ordered = True
+
+    def _shape(self, config):
+        return config.lanes | config.multipliers << 16, config.block | config.maps << 8
+
+    def _depths(self, c):
+        return (c.left_slots | c.right_slots << 16, c.weight_depth | c.z_depth << 16,
+                c.program_depth | c.data_depth << 16, c.error_depth | c.winner_depth << 16)
+
+    def beat(self, config):
+        return np.dtype("<u2"), 2, 2
+
+
 _ENGINES = {
     CirculantConfig: SequenceEngine("shiftwork_circulant", CirculantProgram),
+    EngineConfig: TrainingEngine("shiftwork_training", TrainingProgram),
     SmartExchangeConfig: Engine("shiftwork_smartexchange", SmartExchangeProgram),
     TernaryConfig: Engine("shiftwork_ternary", TernaryProgram),
 }

@@ -1,5 +1,6 @@
 """Holds an engine's Verilog against expected values, bit by bit, under any of the simulators."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ JOB_VARIABLE = "SHIFTWORK_JOB"
 
 
 def verify(verilog, config, program, inputs, expected, folder, simulator=None, *, load_cycles=None,
-           run_cycles=None, step=None, seed=1, tests=None, progress=None):
+           run_cycles=None, step=None, unchecked=None, seed=1, tests=None, progress=None):
     """Runs a program and its inputs on Verilog and compares every bit of the output.
 
     Parameters
@@ -33,13 +34,16 @@ def verify(verilog, config, program, inputs, expected, folder, simulator=None, *
     folder : Path
         For all files; made where it does not exist.
     simulator : str, optional
-        "compiled" runs the batches, and a few of them once more with stalls; "verilator", "icarus", or None
-        for the first of these that is there, runs all of `shiftwork.sim.engine_tests`: stalls, resets,
-        malformed programs and packets, registers.
+        "compiled" runs the batches, and a few of them (all of an engine that learns) once more with stalls;
+        "verilator", "icarus", or None for the first of these that is there, runs all of
+        `shiftwork.sim.engine_tests`: stalls, resets, malformed programs and packets, registers. There the
+        first batch's output must be the same whenever it comes first.
     load_cycles, run_cycles : integers (batches,), optional
         What the cycle registers must say after each batch without stalls.
     step : (int, int), optional
         Of an engine of sequences: beats of a step's input, values of its output.
+    unchecked : integers (batches,), optional
+        So many values at the end of each batch's output may be any: counts of cycles.
     tests : list of str, optional
         Names of the bench's tests to run; without it all of them.
 
@@ -50,8 +54,9 @@ def verify(verilog, config, program, inputs, expected, folder, simulator=None, *
     of another shape; the compiled simulator also EngineError and SimulationError.
     """
     job = _job(config, program, inputs, expected, load_cycles, run_cycles)
+    job["unchecked"] = np.broadcast_to(np.asarray(0 if unchecked is None else unchecked), len(job["inputs"]))
     found = {"simulator": simulator, "batches": len(job["inputs"]),
-             "values": sum(map(len, job["expected"]))}
+             "values": sum(map(len, job["expected"])) - int(job["unchecked"].sum())}
     folder = Path(folder)
     if simulator == "compiled":
         return found | _verify_compiled(verilog, engine_of(config), job, folder, seed, progress)
@@ -111,6 +116,8 @@ def _job(config, program, inputs, expected, load_cycles, run_cycles):
 
 def _verify_compiled(verilog, engine, job, folder, seed, progress):
     simulator = CompiledSimulator(verilog, folder, engine.top, magic=engine.program.MAGIC)
+    if engine.ordered:
+        return _verify_ordered(simulator, job, seed, progress)
     lengths, cycles, rates = [len(one) for one in job["inputs"]], 0, []
     for length in sorted(set(lengths)):
         chosen = [n for n, found in enumerate(lengths) if found == length]
@@ -127,3 +134,22 @@ def _verify_compiled(verilog, engine, job, folder, seed, progress):
         cycles += output.total_cycles
         rates.append(output.cycles_per_second)
     return {"cycles": cycles, "cycles_per_second": sum(rates) / len(rates)}
+
+
+def _verify_ordered(simulator, job, seed, progress):
+    """All batches one behind the other, then once more with stalls: an engine that keeps what it learns."""
+    cycles, start = 0, time.perf_counter()
+    for stall_percent in (0, 40):
+        what = f"values of the output stream with stalls, seed {seed}" if stall_percent else \
+            "values of the output stream"
+        with simulator.session(stall_percent=stall_percent, seed=seed) as session:
+            for n, (packet, expected) in enumerate(zip(job["inputs"], job["expected"], strict=True)):
+                found = session.run(packet, None if n else job["program"], f"Batch {n}").values
+                checked = len(expected) - int(job["unchecked"][n])
+                assert len(found) == len(expected), (
+                    f"Batch {n} must yield {len(expected)} values, not {len(found)}")
+                np.testing.assert_array_equal(found[:checked], expected[:checked], f"{what}, batch {n}")
+                if progress and not stall_percent:
+                    progress(n + 1, len(job["inputs"]))
+            cycles += session.cycles
+    return {"cycles": cycles, "cycles_per_second": cycles / (time.perf_counter() - start)}

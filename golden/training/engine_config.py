@@ -52,7 +52,7 @@ class EngineConfig:
     winner_depth: int = 512     #: vectors of S winners of pools
     weight_depth: int = 2048    #: vectors of S weights, stored, and of their gradients
     program_depth: int = 2048   #: instructions
-    data_depth: int = 1024      #: words of the controller's memory
+    data_depth: int = 2048      #: words of the controller's memory
 
     def __post_init__(self):
         for f in fields(self):
