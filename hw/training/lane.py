@@ -71,7 +71,7 @@ class Lane(wiring.Component):
 
     Timing: a plane pair a cycle; ``o`` is levels + 5 cycles after the digits. Only the accumulator has
     a state, which ``ends`` clears, in a reset, too, when the shifts are `NOTHING`.
-    Cost: for B = 16 some 350 LUTs and 220 flip-flops.
+    Cost: for B = 16 338 LUTs (92 of them in carry chains) and 225 flip-flops of an ECP5.
     """
 
     def __init__(self, block):
