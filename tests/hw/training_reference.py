@@ -113,7 +113,7 @@ class _Writer:
     def memory(self):
         rng = self.rng
         self.add(Op.AND, d=LOW, a=self.register(), value=7, immediate=True)
-        op = rng.choice((Op.LOAD, Op.STORE, Op.STORE, Op.GET, Op.PUT, Op.PUT))
+        op = rng.choice((Op.LOAD, Op.LOAD, Op.STORE, Op.STORE, Op.GET, Op.PUT))
         d, b = self.register(), self.register()
         value = rng.randrange(self.depth - 7)
         if op == Op.GET:
@@ -175,7 +175,7 @@ def random_program(rng, depth):
         if rng.random() < 0.5:
             writer.add(Op.ADD, d=register, value=rng.randint(LEAST, MOST), immediate=True)
             writer.add(Op.SHL, d=register, a=register, value=rng.randrange(70), immediate=True)
-    for _ in range(3):
+    for _ in range(5):
         writer.block(2)
     for register in PLAIN:
         writer.add(Op.PUT, d=Put.ERROR, b=register)
