@@ -46,9 +46,10 @@ class Packer(wiring.Component):
     descriptor_write : Out(1), descriptor : Out(DESCRIPTOR)
         Of that slot, with the tile's first word.
 
-    Timing: a quadrant takes as many cycles as the greater of S and its planes, a tile four times that, with no
-    gaps; a tile's first word comes S + 11 cycles behind its last vector. Reset forgets all.
-    Cost: `TileBuffer`, `PlaneWriter`, S times `DigitRounder`.
+    Timing: a quadrant takes S cycles, or as many as its planes if they are more, a tile four times that with
+    no gaps; a tile's first word comes S + 11 cycles behind its last vector. Reset forgets all.
+    Cost: `TileBuffer`, `PlaneWriter`, S times `DigitRounder`; S = 8: 1,969 LUT4, 174 CCU2C, 3,005 flip-flops,
+    4 block RAMs (ECP5).
     """
 
     def __init__(self, config):

@@ -49,7 +49,8 @@ class UpdateUnit(wiring.Component):
     Timing: a vector a cycle, in ROUND where there is room. A vector is written 14 cycles after its gradient's
     address, and pushed 4 after its weights'; ``busy`` for 15 more than there are vectors. Reset forgets the
     pass, and what of it is under way.
-    Cost: in each lane `ConstantQuantizer`, `Optimizer`, `RandomLane`.
+    Cost: in each lane `ConstantQuantizer`, `Optimizer`, `RandomLane`; S = 8: 3,334 LUT4, 803 CCU2C, 4,234
+    flip-flops, 8 multipliers (ECP5).
     """
 
     def __init__(self, config):

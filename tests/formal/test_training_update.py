@@ -162,7 +162,7 @@ MUTANTS = [
     ("constant", "(whole >= self.limit)", "(whole > self.limit)"),
     ("constant", "> self.random)", ">= self.random)"),
     ("constant", "1 + len(self._levels)", "2 + len(self._levels)"),
-    ("optimizer", "rounded(fresh, 2)", "fresh >> 2"),
+    ("optimizer", "rounded(fresh, 2)", "(fresh >> 2)"),
     ("optimizer", "- (Mux(fresh[-1], self.rate, 0) << 1)", "+ (Mux(fresh[-1], self.rate, 0) << 1)"),
     ("optimizer", "accumulator_bits + 2", "accumulator_bits + 1"),
     ("optimizer", "(high << bits - 2)", "(high << bits - 3)"),
