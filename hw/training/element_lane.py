@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from shiftwork.golden.training.config import WIDE_BITS
 from shiftwork.golden.training.engine_config import ERROR_BITS, SUM_BITS
+from shiftwork.golden.training.registers import Slot
 
 from ..common.delay import delay
 from .error_line import ErrorLine
@@ -71,7 +72,7 @@ class ElementLane(wiring.Component):
         for n, slot in enumerate(PARAMETERS):
             name = slot.name.lower()
             m.d.comb += getattr(parameters, f"half_{name}").eq(timed.parameter_half[n])
-            part = normalizer if hasattr(normalizer, name) else line
+            part = line if slot in (Slot.Q, Slot.P, Slot.FACTOR) else normalizer
             m.d.comb += getattr(part, name).eq(getattr(parameters, name))
 
         m.d.comb += [
