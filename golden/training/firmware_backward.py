@@ -1,6 +1,7 @@
 """Firmware: layers backward, from the last one's E2 to all gradients."""
 
 from .config import FACTOR_BITS, FRACTION, GUARD_BITS
+from .firmware_precision import precision
 from .firmware_update import update_norm
 from .registers import Element, Get, Matrix, Slot, Unit
 
@@ -8,20 +9,36 @@ __all__ = ["backward"]
 
 
 def backward(fw):
-    """Gradients of all layers; ``layer`` is the last one, ``exponent`` its E2's."""
-    with fw.part("backward"):
-        layer, done = fw.label(), fw.fresh()
-        _weight_gradient(fw)
+    """Gradients of all layers; ``layer`` is the last one, ``exponent`` its E2's.
+
+    What has to be done for each channel of a layer is done while the first product of the next one's weight
+    gradient runs. Of a layer, in this order: product error, input gradient, sums of the layer before, weight
+    gradient.
+    """
+    with fw.part("backward"), fw.borrowed("top") as (top,):
+        first, layer = fw.fresh(), fw.label()
         fw.field(fw.t, "first")
-        fw.branch("ne", fw.t, 0, done)
+        fw.branch("ne", fw.t, 0, first)
         _input_gradient(fw)
-        fw.sub(fw.layer, fw.layer, fw.layer_size)
-        _norm(fw)
+        _move(fw, -1)
+        _normalization_sums(fw)
+        _move(fw, 1)
+        fw.call("weight gradient", fw.link)
+        _move(fw, -1)
+        _normalization_error(fw, top)
         fw.go(layer)
-        fw.label(done)
+        with fw.subroutine("weight gradient", fw.link):
+            _weight_gradient(fw, top)
+        fw.label(first)
+        fw.call("weight gradient", fw.link)
 
 
-def _weight_gradient(fw):
+def _move(fw, layers):
+    fw.add(fw.layer, fw.layer, layers * fw.layer_size)
+    fw.call("geometry", fw.inner_link)
+
+
+def _weight_gradient(fw, top):
     """Gradients to gradient memory, their r to ``gradient_scale``."""
     fw.registers_of_fields(blocks="in_blocks", right_stride="in_tiles", right_base="right_in")
     fw.register("right_wide", 0)
@@ -33,7 +50,7 @@ def _weight_gradient(fw):
         fw.mul(out, out, 2 * fw.block)
         with fw.repeat(blocks, blocks):
             fw.register("left_base", left)
-            _halves(fw, Matrix.WEIGHT, out, sums, far, lambda: _meanwhile(fw, blocks))
+            _halves(fw, Matrix.WEIGHT, out, sums, far, lambda: _meanwhile(fw, blocks, top))
             fw.advance(left, "error_slots")
             fw.advance(sums, "row_tiles")
             fw.shl(fw.t, fw.t, fw.block.bit_length())
@@ -43,15 +60,26 @@ def _weight_gradient(fw):
         fw.set_field("gradient_scale", out)
 
 
-def _meanwhile(fw, blocks):
-    """While the first product of a layer's weight gradient runs, its gammas and betas are updated."""
-    skip = fw.fresh()
+def _meanwhile(fw, blocks, top):
+    """While the first product runs: gammas and betas of this layer, factors of the layer before."""
+    norm, first, done = fw.fresh(), fw.fresh(), fw.fresh()
     fw.field(fw.t, "out_blocks")
-    fw.branch("ne", fw.t, blocks, skip)
+    fw.branch("ne", fw.t, blocks, done)
     fw.field(fw.t, "last")
-    fw.branch("ne", fw.t, 0, skip)
+    fw.branch("ne", fw.t, 0, norm)
     update_norm(fw)
-    fw.label(skip)
+    fw.label(norm)
+    fw.field(fw.t, "first")
+    fw.branch("ne", fw.t, 0, first)
+    fw.sub(fw.layer, fw.layer, fw.layer_size)
+    _means(fw, top)
+    _factors(fw, top)
+    fw.add(fw.layer, fw.layer, fw.layer_size)
+    fw.go(done)
+    fw.label(first)
+    if fw.plan.mode == "dynamic":
+        precision(fw)
+    fw.label(done)
 
 
 def _halves(fw, mode, out, sums, far, meanwhile=lambda: None):
@@ -98,20 +126,20 @@ def _input_gradient(fw):
     fw.sub(fw.exponent, fw.exponent, FRACTION)
 
 
-def _norm(fw):
-    """From the wide errors of a layer's activations to its E2; sums to ``dbeta`` and ``dgamma``."""
-    fw.call("geometry", fw.inner_link)
-    with fw.borrowed("top filters blocks error winner z right") as names:
-        top, filters, *rest = names
-        fw.scale_exponent(top, fw.most, fw.t)
-        fw.sub(top, top, 7)
-        fw.register("error_shift", top)
-        fw.add(fw.exponent, fw.exponent, top)
+def _normalization_sums(fw):
+    """dbeta and dgamma of all blocks; ``exponent`` becomes E1's."""
+    with fw.borrowed("shift blocks error winner z") as (shift, *rest):
+        fw.scale_exponent(shift, fw.most, fw.t)
+        fw.sub(shift, shift, 7)
+        fw.register("error_shift", shift)
+        fw.add(fw.exponent, fw.exponent, shift)
         fw.set_field("error_exponent", fw.exponent)
-        fw.set(top, -64)
-        fw.field(filters, "filters")
-        _pass(fw, Element.SUMS, rest, lambda: _sums(fw, top, rest[-1], filters))
-        _factors(fw, top)
+        _pass(fw, Element.SUMS, rest, lambda: _sums(fw))
+
+
+def _normalization_error(fw, top):
+    """E2 of all blocks; ``exponent`` becomes its."""
+    with fw.borrowed("right blocks error winner z") as (right, *rest):
         fw.add(fw.exponent, fw.exponent, top)
         fw.sub(fw.exponent, fw.exponent, GUARD_BITS + FACTOR_BITS - 1 + FRACTION)
         fw.clear(fw.most)
@@ -120,7 +148,7 @@ def _norm(fw):
         fw.register("product_shift", top)
         fw.add(fw.exponent, fw.exponent, top)
         fw.sub(fw.exponent, fw.exponent, 14 if fw.training.error_bits == 8 else 15)
-        right, map_ = rest[-1], top
+        map_ = top
         fw.field(right, "right_error")
         fw.field(map_, "map_error")
         _pass(fw, Element.ERROR, rest, lambda: None, right, map_)
@@ -128,7 +156,7 @@ def _norm(fw):
 
 def _pass(fw, mode, registers, behind, right=None, map_=None):
     """A pass over all blocks of a layer; ``behind()`` reads what each yields."""
-    blocks, error, winner, z, last = registers
+    blocks, error, winner, z = registers
     fw.register("element_mode", mode)
     fw.clear(error)
     for x, name in ((blocks, "out_blocks"), (winner, "winner_base"), (z, "z_base"), (fw.record, "records")):
@@ -176,41 +204,44 @@ def _parameters(fw, mode):
         fw.label(same)
 
 
-def _sums(fw, top, x, rest):
-    """docs/engines/training.md: dbeta, dgamma, p, q; G to ``factor``, top. ``rest``: filters from here on."""
-    with fw.borrowed("outputs gamma") as (outputs, gamma):
+def _sums(fw):
+    with fw.channels(fw.block) as channel:
+        for quantity, name in enumerate(("dbeta", "dgamma")):
+            channel.get(fw.t, Get.ELEMENT, quantity, fw.block)
+            channel.store(fw.t, name)
+
+
+def _means(fw, top):
+    """docs/engines/training.md, batch normalization: p, q, G to ``factor``, top."""
+    with fw.borrowed("outputs x") as (outputs, x):
+        fw.set(top, -64)
         fw.field(outputs, "outputs")
-        fw.min(gamma, rest, fw.block)
-        fw.sub(rest, rest, fw.block)
-        _channel_sums(fw, top, x, outputs, gamma)
-
-
-def _channel_sums(fw, top, x, outputs, gamma):
-    with fw.channels(gamma) as channel:
-        for quantity, (total, mean, fraction) in enumerate((("dbeta", "p", 0),
-                                                            ("dgamma", "q", fw.training.normal_fraction))):
-            channel.get(x, Get.ELEMENT, quantity, fw.block)
-            channel.store(x, total)
-            fw.shl(x, x, GUARD_BITS)
-            fw.shl(fw.t, outputs, fraction)
-            fw.div(x, x, fw.t)
-            channel.store(x, mean)
-        none = fw.fresh()
-        channel.load(gamma, "gamma8")
-        channel.load(fw.t, "mantissa")
-        fw.mul(gamma, gamma, fw.t)
-        channel.store(gamma, "factor")
-        fw.branch("eq", gamma, 0, none)
-        fw.len_(gamma, gamma)
-        channel.load(fw.t, "shift")
-        fw.sub(gamma, gamma, fw.t)
-        # A shift is L + 15 - F.
-        fw.add(gamma, gamma, 15 - fw.training.normal_fraction)
-        fw.max(top, top, gamma)
-        fw.label(none)
+        fw.field(fw.record, "records")
+        fw.field(fw.t, "filters")
+        with fw.channels(fw.t) as channel:
+            for total, mean, fraction in (("dbeta", "p", 0), ("dgamma", "q", fw.training.normal_fraction)):
+                channel.load(x, total)
+                fw.shl(x, x, GUARD_BITS)
+                fw.shl(fw.t, outputs, fraction)
+                fw.div(x, x, fw.t)
+                channel.store(x, mean)
+            none = fw.fresh()
+            channel.load(x, "gamma8")
+            channel.load(fw.t, "mantissa")
+            fw.mul(x, x, fw.t)
+            channel.store(x, "factor")
+            fw.branch("eq", x, 0, none)
+            fw.len_(x, x)
+            channel.load(fw.t, "shift")
+            fw.sub(x, x, fw.t)
+            # A shift is L + 15 - F.
+            fw.add(x, x, 15 - fw.training.normal_fraction)
+            fw.max(top, top, x)
+            fw.label(none)
 
 
 def _factors(fw, top):
+    """Of each channel G with 18 bits, of which the greatest has them all."""
     with fw.borrowed("factor") as (factor,):
         fw.field(fw.record, "records")
         fw.field(fw.t, "filters")
