@@ -2,7 +2,8 @@
 
 from contextlib import contextmanager
 
-from .assembler import ZERO, Assembler
+from .assembler import ZERO
+from .macros import MacroAssembler
 from .registers import Get, Slot
 
 __all__ = ["GEOMETRY", "RECORD", "SAVED", "Firmware"]
@@ -19,7 +20,7 @@ SAVED = 6
 """So many of them, the first, are not only a step's."""
 
 
-class Firmware(Assembler):
+class Firmware(MacroAssembler):
     """The program of a Plan while it is written; registers that all parts know.
 
     ``layer`` is the address of the current layer's fields; ``most`` and ``exponent`` are those of the current

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from shiftwork.golden.common.program import Section
 from shiftwork.golden.training.arithmetic import reciprocal
-from shiftwork.golden.training.assembler import ZERO, Assembler
+from shiftwork.golden.training.assembler import ZERO
 from shiftwork.golden.training.encode import words_as_bits
 from shiftwork.golden.training.engine_config import EngineConfig
 from shiftwork.golden.training.isa import INSTRUCTION_BITS, WORD_BITS
 from shiftwork.golden.training.machine import Machine
+from shiftwork.golden.training.macros import MacroAssembler
 from shiftwork.golden.training.program import Memory, Program
 from shiftwork.golden.training.quantize import scale_exponent
 
@@ -25,7 +26,7 @@ def run(asm, words=(0,)):
 
 
 def test_loops_subroutines_and_labels():
-    asm = Assembler()
+    asm = MacroAssembler()
     count, total, link = asm.registers("count total link")
     end = asm.fresh()
     asm.set(total, 0)
@@ -46,7 +47,7 @@ def test_loops_subroutines_and_labels():
 
 @pytest.mark.parametrize("value", [0, 5, -1, (1 << 18) - 1, 1 << 18, -(1 << 18), -(1 << 18) - 1, 1 << 86])
 def test_constants_of_any_width(value):
-    asm = Assembler()
+    asm = MacroAssembler()
     a, b = asm.registers("a b")
     address = asm.word("place", [7])
     asm.set(a, value)
@@ -69,7 +70,7 @@ def test_constants_of_any_width(value):
 def test_scale_exponent_and_reciprocal():
     root = 3037000500       # the least integer of 32 bits above sqrt(2) * 2 ** 31
     values = [0, 1, 2, 3, 5, 6, root - 1, root, 1 << 40, (1 << 40) - 1]
-    asm = Assembler()
+    asm = MacroAssembler()
     x, d, t = asm.registers("x d t")
     first = asm.word("values", values)
     for n, value in enumerate(values):
@@ -87,7 +88,7 @@ def test_scale_exponent_and_reciprocal():
 
 
 def test_registers_are_free_again():
-    asm = Assembler()
+    asm = MacroAssembler()
     asm.registers("a b")
     assert asm.free == 28
     with asm.borrowed("c d") as (c, d):
@@ -98,7 +99,7 @@ def test_registers_are_free_again():
 
 
 def test_errors():
-    asm = Assembler()
+    asm = MacroAssembler()
     asm.label("here")
     with pytest.raises(ValueError, match="labels must be put once, not 'here' again"):
         asm.label("here")
