@@ -1,6 +1,6 @@
 """The training engine: loader, controller, units and memories."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,19 +8,19 @@ from ...golden.common.program import ErrorCode
 from ...golden.training.engine_config import SUM_BITS, TILE_SUM_BITS
 from ...golden.training.isa import INSTRUCTION_BITS, WORD_BITS
 from ...golden.training.program import MAGIC
-from ...golden.training.registers import Element, Get, Put, Slot, Unit
+from ...golden.training.registers import Element, Put, Slot, Unit
 from ..common.delay import delay
 from ..common.loader import ProgramLoader
 from ..common.stream import packet
 from .controller import Controller
 from .element_unit import ElementUnit
+from .get_port import GetPort
 from .input_unit import InputUnit
-from .layouts import vector
 from .matrix_unit import MatrixUnit
 from .operand_memory import OperandMemory
 from .packer import Packer
 from .ram import Ram
-from .update import UpdateUnit, weights
+from .update import UpdateUnit
 
 __all__ = ["TrainingEngine"]
 
@@ -245,33 +245,23 @@ class TrainingEngine(wiring.Component):
         ]
 
     def _get(self, m, memories):
-        """What GET reads: memories at a word, of which a lane is chosen a cycle later, or a unit's answer."""
+        """Memories and units at the address of GET; who is busy has its own way into its memory."""
         controller, side = self._controller, self.config.side
-        address, lanes = controller.get_address, side.bit_length() - 1
-        lane, word = address[:lanes], address >> lanes
-        z, weight = memories["z"], memories["weight"]
+        m.submodules.get = get = GetPort(self.config)
+        address = controller.get_address
+        word, z, weight = address >> side.bit_length() - 1, memories["z"], memories["weight"]
         m.d.comb += [
             z.address.eq(Mux(self._element_unit.busy, self._element_unit.z_address, word)),
             weight.address.eq(Mux(self._update_unit.busy, self._update_unit.weight_address, word)),
             memories["length"].address.eq(address), memories["sum"].address.eq(address),
+            get.kind.eq(controller.get_kind), get.address.eq(address), controller.get_data.eq(get.data),
+            get.get_matrix.eq(self._matrix_unit.drain.probe_data),
+            get.get_element.eq(self._element_unit.probe_data),
+            get.get_random.eq(self._update_unit.random_data),
+            get.get_z.eq(z.data), get.get_length.eq(memories["length"].data),
+            get.get_sum.eq(memories["sum"].data), get.get_planes.eq(memories["map"].data),
+            get.get_stored.eq(weight.data), get.get_accumulator.eq(weight.data),
         ]
-        words, lane = weights(side)(weight.data), delay(m, lane, 1, name="get_lane")
-        found = {
-            Get.MATRIX: self._matrix_unit.drain.probe_data, Get.ELEMENT: self._element_unit.probe_data,
-            Get.RANDOM: self._update_unit.random_data,
-            Get.Z: vector(side, self.config.z_word // side)(z.data)[lane],
-            Get.LENGTH: memories["length"].data, Get.SUM: memories["sum"].data,
-            Get.PLANES: memories["map"].data,
-            Get.STORED: words[lane].stored, Get.ACCUMULATOR: words[lane].accumulator,
-        }
-        chosen = Signal(signed(WORD_BITS))
-        with m.Switch(controller.get_kind):
-            for kind, value in found.items():
-                near = Signal(value.shape(), name=f"get_{kind.name.lower()}", reset_less=True)
-                m.d.sync += near.eq(value)
-                with m.Case(kind):
-                    m.d.sync += chosen.eq(near)
-        m.d.comb += controller.get_data.eq(chosen)
 
     @staticmethod
     def _written(m, loader, name):
