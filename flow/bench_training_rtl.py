@@ -33,7 +33,8 @@ def graph(seed=0):
 def trained(bench, mode, steps=None, every=1):
     """The `RtlTraining` of the digits in ``mode`` after ``steps`` steps, or all, and its accuracy or None."""
     data, network = digits(), graph()
-    config = fitted(training.Prepared(network=network, batch=SETTINGS.batch, mode=mode))
+    config = fitted(training.Prepared(network=network, seed=SETTINGS.seed, batch=SETTINGS.batch,
+                                        mode=mode))
     rtl = bench.once(("rtl", config), lambda: training.verilog(config))
     total = SETTINGS.epochs * (len(data.train_x) // SETTINGS.batch)
     with rtl_training.hardware(rtl, folders.cache(), bench.note) as session:
@@ -66,7 +67,8 @@ def trained_by_rtl(bench):
     yield reported(f"{name}/step", "cycles, mean", float(np.mean(cycles)))
     rows = [layer_cycles(one.program, maps) for _, maps in one.widths]
     total = {what: sum(row[what] for layers in rows for row in layers) for what in ("dense", "cycles")}
-    yield reported(f"{name}/speedup", "x fewer cycles of products than 8 bits", total["dense"] / total["cycles"])
+    yield reported(f"{name}/speedup", "x fewer cycles of products than 8 bits",
+                   total["dense"] / total["cycles"])
 
 
 def breakdown(bench):
@@ -79,8 +81,8 @@ def breakdown(bench):
     for mode, judged in (("fixed", True), ("dynamic", False)):
         one, _ = trained(bench, mode, _STEPS, every=_STEPS)
         shares, steps[mode] = one.shares(), [step.output.cycles for step in one.steps]
-        name = f"step/breakdown-{mode}"
-        yield reported(f"{name}/cycles", "cycles a step, mean", float(np.mean([c["all"] for c in steps[mode]])))
+        name, mean = f"step/breakdown-{mode}", float(np.mean([cycles["all"] for cycles in steps[mode]]))
+        yield reported(f"{name}/cycles", "cycles a step, mean", mean)
         yield reported(f"{name}/matrix", "percent", 100 * shares.pop("matrix"))
         for unit, share in shares.items():
             what = f"{name}/{unit}", "percent", 100 * share
