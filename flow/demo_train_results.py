@@ -75,7 +75,7 @@ def gathered(demo):
             f"hardware takes the first {demo.rtl_steps} of them, the golden model all; floating point takes "
             "the same batches, with Adam.",
             "loss": demo.curves["loss"], "accuracy": accuracy, "table": _table(demo),
-            "widths": _widths(one.widths), "units": one.shares(),
+            "widths": _widths(one.widths), "units": [list(pair) for pair in one.shares().items()],
         },
         "engines": [engine],
         "images": _images(demo),

@@ -68,13 +68,13 @@ def widths(history):
 
 
 def units(shares):
-    """Share of the cycles in which each unit works: {name: share}."""
+    """Share of the cycles in which each unit works: [[name, share]]."""
     axes, finish = figure(0.7 + 0.36 * len(shares), "units")
-    for place, share in enumerate(shares.values()):
+    for place, (_, share) in enumerate(shares):
         axes.barh(place, 100 * share, color=OURS, height=0.6)
         axes.annotate(f"{100 * share:.1f} %", (100 * share, place), xytext=(5, 0),
                       textcoords="offset points", va="center", fontsize=9)
-    axes.set_yticks(range(len(shares)), list(shares))
+    axes.set_yticks(range(len(shares)), [name for name, _ in shares])
     axes.set_ylim(len(shares) - 0.4, -0.6)
     axes.set_xlim(0, 110)
     axes.set_xlabel("percent of the cycles of all training steps")

@@ -1,7 +1,7 @@
 """The part of a report that a training fills; `report.render` calls it.
 
     {"lead", "loss", "accuracy": {"float", "golden", "hardware": [[step, value]]},
-     "table": {"head", "rows"}, "widths": {"steps", "tensors"}, "units": {name: share}}
+     "table": {"head", "rows"}, "widths": {"steps", "tensors"}, "units": [[name, share]]}
 
 "widths" and "units" may be missing.
 """
