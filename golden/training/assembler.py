@@ -1,15 +1,12 @@
-"""An assembler for the training engine's controller: labels, loops, subroutines, wide constants."""
+"""An assembler for the training engine's controller: labels, data words, constants of any width."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from .isa import IMMEDIATE_BITS, REGISTER_COUNT, WORD_BITS, Instruction, Op
-from .registers import REGISTERS, Get, Put, Slot, Unit
+from .registers import Get, Put, Unit
 
-__all__ = ["ROOT_OF_TWO", "ZERO", "Assembler", "Register"]
-
-ROOT_OF_TWO = 3260954456333195554
-"""ceil(sqrt(2) * 2 ** 61): docs/engines/training.md, scale."""
+__all__ = ["WIDE", "ZERO", "Assembler", "Register"]
 
 _THREE = {Op.ADD, Op.SUB, Op.MUL, Op.AND, Op.OR, Op.SHL, Op.SHR, Op.RND, Op.MIN, Op.MAX, Op.SAT, Op.DIV}
 _LIMIT = 1 << IMMEDIATE_BITS - 1
@@ -25,7 +22,8 @@ class Register:
 ZERO = Register(0)
 """Reads 0."""
 
-_WIDE = Register(REGISTER_COUNT - 1)    # what a constant that is too wide for an instruction comes through
+WIDE = Register(REGISTER_COUNT - 1)
+"""What constants come through that no instruction can hold."""
 
 
 class Assembler:
@@ -52,6 +50,11 @@ class Assembler:
                              f"where {len(self._free)} are left")
         found, self._free = self._free[:len(names)], self._free[len(names):]
         return tuple(Register(number) for number in found)
+
+    @property
+    def free(self):
+        """How many registers have no name."""
+        return len(self._free)
 
     @contextmanager
     def borrowed(self, names):
@@ -132,8 +135,8 @@ class Assembler:
             return y
         if y == 0:
             return ZERO
-        self.set(_WIDE, y)
-        return _WIDE
+        self.set(WIDE, y)
+        return WIDE
 
     def set(self, d, y):
         """d = y."""
@@ -196,58 +199,6 @@ class Assembler:
 
     def halt(self, error=0):
         self.emit(Op.HALT, value=error)
-
-    # Macros.
-
-    def register(self, name, y):
-        """Pass register ``name`` takes y."""
-        self.put(Put.REGISTER, y, REGISTERS.index(name))
-
-    def parameter(self, slot, y, side, x=ZERO, less=0):
-        """Parameter ``slot`` of lane x - ``less`` takes y, the lanes of both halves counted through."""
-        self.put(Put.PARAMETER, y, Slot(slot) * 2 * side - less, x)
-
-    def run(self, unit):
-        """Starts ``unit`` and waits for its end."""
-        self.start(unit)
-        self.wait()
-
-    def scale_exponent(self, d, most, t):
-        """d = r = round(log2 most), 0 for 0 (docs/engines/training.md); ``t`` is lost, d may not be most."""
-        end = self.fresh()
-        self.len_(d, most)
-        self.branch("eq", d, 0, end)
-        self.sub(t, ZERO, d)
-        self.add(t, t, ROOT_OF_TWO.bit_length())
-        self.shl(t, most, t)
-        self.branch("ge", t, ROOT_OF_TWO, end)
-        self.sub(d, d, 1)
-        self.label(end)
-
-    def reciprocal(self, mantissa, length, x):
-        """(mantissa, length) of 1 / x, x >= 1 (docs/engines/training.md); x may be neither."""
-        self.len_(length, x)
-        self.add(mantissa, length, 15)
-        self.set(_WIDE, 1)
-        self.shl(mantissa, _WIDE, mantissa)
-        self.div(mantissa, mantissa, x)
-
-    @contextmanager
-    def repeat(self, counter, times):
-        """The block ``times`` (at least once); ``counter`` counts down to 1."""
-        if times != counter:
-            self.set(counter, times)
-        start = self.label()
-        yield
-        self.sub(counter, counter, 1)
-        self.branch("ne", counter, 0, start)
-
-    @contextmanager
-    def subroutine(self, name, link):
-        """What ``call(name, link)`` runs."""
-        self.label(name)
-        yield
-        self.emit(Op.JUMP, a=link)
 
     # Results.
 

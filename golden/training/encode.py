@@ -7,13 +7,12 @@ from .config import MASTER_BITS
 from .dynasty import DynastySettings
 from .engine_config import ACCUMULATOR_BITS, PLANES
 from .firmware import firmware
-from .isa import INSTRUCTION_BITS, WORD_BITS
 from .lfsr import RandomLanes
 from .plan import Plan
-from .program import MAP_BITS, Memory, Program
+from .program import Memory, Program
 from .tiles import as_tiles
 
-__all__ = ["encode", "from_vectors", "to_vectors"]
+__all__ = ["encode", "from_vectors", "to_vectors", "words_as_bits"]
 
 
 def to_vectors(weight, block):
@@ -32,7 +31,7 @@ def from_vectors(vectors, shape):
     return tiles.reshape(rows * block, columns * block, -1)[:filters, :channels].reshape(shape)
 
 
-def _bits(values, width):
+def words_as_bits(values, width):
     """Bits bool (n, width) of integers, Python's."""
     data = b"".join((int(value) & (1 << width) - 1).to_bytes(-(-width // 8), "little") for value in values)
     bytes_ = np.frombuffer(data, np.uint8).reshape(-1, -(-width // 8))
@@ -64,12 +63,11 @@ def encode(net, config, batch, mode, *, settings=None, seed=0):
     plan = Plan(net, config, batch, mode)
     fw = firmware(plan, RandomLanes(seed, config.side).states, settings or DynastySettings())
     instructions, data = fw.program(config), fw.data(config)
-    maps = np.full(plan.maps, PLANES - 1)
-    sections = (
-        Section.from_bits(Memory.PROGRAM, 0, _bits([each.word for each in instructions], INSTRUCTION_BITS)),
-        Section.from_bits(Memory.DATA, 0, _bits(data, WORD_BITS)),
-        Section.from_bits(Memory.WEIGHTS, 0, _weights(plan)),
-        Section.from_bits(Memory.MAP, 0, _bits(maps, MAP_BITS)))
+    words = {Memory.PROGRAM: [each.word for each in instructions], Memory.DATA: data,
+             Memory.MAP: [PLANES - 1] * plan.maps}
+    bits = {memory: words_as_bits(values, memory.width(config)) for memory, values in words.items()}
+    bits[Memory.WEIGHTS] = _weights(plan)
+    sections = tuple(Section.from_bits(memory, 0, bits[memory]) for memory in Memory)
     metadata = {"batch": batch, "mode": mode, "classes": plan.layers[-1].weight[0],
                 "shape": list(net.network.input_shape), "instructions": len(instructions),
                 "data": len(data)}

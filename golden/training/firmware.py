@@ -18,7 +18,7 @@ from .firmware_backward import backward
 from .firmware_base import RECORD, SAVED, Firmware
 from .firmware_forward import forward
 from .firmware_loss import logits, loss, loss_data
-from .firmware_precision import learned_widths, precision, precision_data, whole_widths
+from .firmware_precision import learned_widths, precision_data, precision_of_gradients, whole_widths
 from .firmware_update import load_random, update
 from .registers import Get, Unit
 
@@ -103,7 +103,7 @@ def _train(fw):
     fw.set(fw.t, 1)
     fw.store(fw.t, fw.seen)
     if dynamic:
-        precision(fw)
+        precision_of_gradients(fw)
     fw.out(fw.miss, last=not dynamic)
     if dynamic:
         fw.load(fw.t, fw.tolerance)

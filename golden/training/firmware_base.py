@@ -2,7 +2,8 @@
 
 from contextlib import contextmanager
 
-from .assembler import ZERO, Assembler
+from .assembler import ZERO
+from .macros import MacroAssembler
 from .registers import Get, Slot
 
 __all__ = ["GEOMETRY", "RECORD", "SAVED", "Firmware"]
@@ -12,14 +13,14 @@ GEOMETRY = ("height", "width", "out_height", "out_width", "kernel_height", "kern
 """Fields of a layer that are pass registers, too."""
 
 RECORD = ("gamma", "gamma_momentum", "beta", "beta_momentum", "running_mean", "running_deviation",
-          "mean", "mantissa", "shift", "dbeta", "dgamma", "p", "q", "factor")
-"""Data words of a channel. Of the last layer's outputs, ``beta`` is the bias."""
+          "mean", "mantissa", "shift", "gamma8", "beta8", "dbeta", "dgamma", "p", "q", "factor")
+"""Data words of a channel: ``gamma8`` is gamma rounded to 8 bits. Of the last layer, ``beta`` is the bias."""
 
 SAVED = 6
 """So many of them, the first, are not only a step's."""
 
 
-class Firmware(Assembler):
+class Firmware(MacroAssembler):
     """The program of a Plan while it is written; registers that all parts know.
 
     ``layer`` is the address of the current layer's fields; ``most`` and ``exponent`` are those of the current
@@ -123,11 +124,9 @@ class Firmware(Assembler):
         with self.subroutine("geometry", self.inner_link):
             self.registers_of_fields(**{name: name for name in GEOMETRY})
         with self.subroutine("forward parameters", self.inner_link), self.channels(self.block) as channel:
-            for slot, name in ((Slot.MEAN, "mean"), (Slot.MANTISSA, "mantissa"), (Slot.SHIFT, "shift")):
+            for slot, name in ((Slot.MEAN, "mean"), (Slot.MANTISSA, "mantissa"), (Slot.SHIFT, "shift"),
+                               (Slot.GAMMA, "gamma8"), (Slot.BETA, "beta8")):
                 channel.load(self.t, name)
-                channel.parameter(slot, self.t)
-            for slot, name in ((Slot.GAMMA, "gamma"), (Slot.BETA, "beta")):
-                channel.load_rounded(self.t, name)
                 channel.parameter(slot, self.t)
 
     def clear(self, x):

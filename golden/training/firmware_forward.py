@@ -128,6 +128,9 @@ def _statistics(fw, rest):
             channel.store(mean, "mantissa")
             fw.add(fw.t, fw.t, 15 - fw.training.normal_fraction)
             channel.store(fw.t, "shift")
+            for name in ("gamma", "beta"):
+                channel.load_rounded(fw.t, name)
+                channel.store(fw.t, f"{name}8")
         fw.label(end)
 
 

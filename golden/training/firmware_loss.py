@@ -2,7 +2,7 @@
 
 from .assembler import ZERO
 from .registers import Element, Get, Put, Unit
-from .softmax import LOG2_E, power_table
+from .softmax import ERROR_FRACTION, LOG2_E, TABLE_BITS, power_table
 
 __all__ = ["logits", "loss", "loss_data"]
 
@@ -64,54 +64,63 @@ def loss(fw):
 def _image(fw, z, error, label):
     """docs/engines/training.md, softmax cross entropy; powers wait in ``fw.powers``."""
     places, classes = _places(fw), _classes(fw)
-    table, powers = fw.table, fw.powers
     with fw.borrowed("most total power whole") as (most, total, p, whole):
-        fw.get(most, Get.Z, places[0], z)
-        for place in places[1:classes]:
-            fw.get(fw.t, Get.Z, place, z)
-            fw.max(most, most, fw.t)
-        fw.clear(total)
-        for n, place in enumerate(places[:classes]):
-            fw.get(p, Get.Z, place, z)
-            fw.sub(p, most, p)
-            fw.mul(p, p, LOG2_E)
-            fw.shr(p, p, 22)
-            fw.shr(whole, p, 8)
-            # Powers have 17 bits at most.
-            fw.min(whole, whole, 17)
-            fw.and_(p, p, 255)
-            fw.load(p, table, p)
-            fw.shr(p, p, whole)
-            fw.store(p, powers + n)
-            fw.add(total, total, p)
+        with fw.borrowed(" ".join(f"z{n}" for n in range(min(fw.free, classes)))) as free:
+            # Reading z takes long: those of the first classes stay in registers.
+            kept = (*free, fw.record, fw.cursor, fw.lane, fw.link, fw.inner_link)[:classes]
+            for n, place in enumerate(places[:classes]):
+                x = kept[n] if n < len(kept) else fw.t
+                fw.get(x, Get.Z, place, z)
+                fw.max(most, most if n else x, x)
+            fw.clear(total)
+            for n, place in enumerate(places[:classes]):
+                if n < len(kept):
+                    fw.sub(p, most, kept[n])
+                else:
+                    fw.get(p, Get.Z, place, z)
+                    fw.sub(p, most, p)
+                _power(fw, p, whole)
+                fw.store(p, fw.powers + n)
+                fw.add(total, total, p)
         mantissa, length = most, whole
         fw.reciprocal(mantissa, length, total)
+        # The label's error is put last; till then its power is 0, so that the maximum is that of others.
         with fw.borrowed("own place") as (own, place):
-            # The label's error is put last; till then its power is 0, so that the maximum is that of others.
             fw.load(place, 0, label)
-            fw.load(own, powers, place)
-            fw.store(ZERO, powers, place)
+            fw.load(own, fw.powers, place)
+            fw.store(ZERO, fw.powers, place)
             for n, at in enumerate(places):
                 if n >= classes:
                     fw.put(Put.ERROR, ZERO, at, error)
                     continue
-                fw.load(p, powers + n)
+                fw.load(p, fw.powers + n)
                 fw.mul(p, p, mantissa)
                 fw.rnd(p, p, length)
                 fw.put(Put.ERROR, p, at, error)
                 fw.max(fw.most, fw.most, p)
             fw.mul(own, own, mantissa)
             fw.rnd(own, own, length)
-            fw.add(own, own, -(1 << 15))
+            fw.add(own, own, -(1 << ERROR_FRACTION))
             fw.sub(fw.miss, fw.miss, own)
             fw.sub(p, ZERO, own)
             fw.max(fw.most, fw.most, p)
-            fw.shr(p, place, fw.side.bit_length() - 1)
-            fw.mul(p, p, fw.plan.batch * fw.side)
-            fw.and_(place, place, fw.side - 1)
-            fw.add(place, place, p)
+            fw.load(place, fw.places, place)
             fw.add(place, place, error)
             fw.put(Put.ERROR, own, 0, place)
+
+
+def _power(fw, p, whole):
+    """p, how far a logit is below the greatest, becomes 2 to the power of its negative."""
+    # Factors of two of the constant need no multiplication, and a shorter shift.
+    even = (LOG2_E & -LOG2_E).bit_length() - 1
+    fw.mul(p, p, LOG2_E >> even)
+    fw.shr(p, p, 30 - TABLE_BITS - even)
+    fw.shr(whole, p, TABLE_BITS)
+    # Powers have 17 bits at most.
+    fw.min(whole, whole, 17)
+    fw.and_(p, p, (1 << TABLE_BITS) - 1)
+    fw.load(p, fw.table, p)
+    fw.shr(p, p, whole)
 
 
 def _raw(fw):
@@ -147,4 +156,5 @@ def loss_data(fw):
     """Data words of the loss."""
     fw.table = fw.word("powers of two", power_table())
     fw.powers = fw.word("powers", [0] * _classes(fw))
+    fw.places = fw.word("places", _places(fw)[:_classes(fw)])
     fw.labels = fw.word("labels", [0] * fw.plan.batch)

@@ -5,7 +5,8 @@ from .config import ACTIVATION_BITS
 from .engine_config import PLANES
 from .registers import Get, Put
 
-__all__ = ["learned_widths", "precision", "precision_data", "whole_widths"]
+__all__ = ["learned_widths", "precision", "precision_data", "precision_of_gradients",
+           "whole_widths"]
 
 _EXTRA, _FAST, _SLOW, _MARGIN, _PATIENCE = 8, 2, 4, 4, 4    # as precision_control.Controller
 _WISH_BITS = 8
@@ -19,13 +20,15 @@ def precision_data(fw, settings):
     fw.averages = fw.word("averages", [-1, -1])
     fw.patience = fw.word("patience", [0])
     fw.steps_left = fw.word("steps to the next move", [settings.interval])
-    tensors = []
-    for fields in fw.plan.fields:
-        tensors += [(fields["map_in"], fields["in_blocks"] * fields["in_pixels"], 0, 0, 1 - fields["first"]),
-                    (fields["weight_map"], fields["weight_tiles"], 1, 0, 1),
-                    (fields["map_error"], fields["out_blocks"] * fields["out_pixels"], 1, 1, 0)]
-    fw.tensors = fw.word("tensors", [word for tensor in tensors for word in tensor])
-    fw.tensors_end = fw.tensors + len(_TENSOR) * len(tensors)
+    inputs = [(fields["map_in"], fields["in_blocks"] * fields["in_pixels"], 0, 0, 1 - fields["first"])
+              for fields in fw.plan.fields]
+    errors = [(fields["map_error"], fields["out_blocks"] * fields["out_pixels"], 1, 1, 0)
+              for fields in fw.plan.fields]
+    weights = [(fields["weight_map"], fields["weight_tiles"], 1, 0, 1) for fields in fw.plan.fields]
+    without, nothing = [inputs[0], *errors], (0,) * len(_TENSOR)
+    words = [word for tensor in (*without, nothing, *inputs[1:], *weights, nothing) for word in tensor]
+    fw.tensors = fw.word("tensors", words)
+    fw.tensors_of_gradients = fw.tensors + len(_TENSOR) * (len(without) + 1)
     fw.wishes = fw.word("wishes", [0] * fw.plan.maps)
     fw.whole = fw.word("all widths are 8 bits", [0])
 
@@ -65,7 +68,9 @@ def learned_widths(fw):
 
 
 def precision(fw):
-    """After a step: docs/engines/training.md, block-wise precision."""
+    """After all errors of a step: docs/engines/training.md, block-wise precision. The widths of tensors that
+    have gradients are left.
+    """
     with fw.part("precision"):
         end = fw.fresh()
         with fw.borrowed("loss fast slow tolerance") as (loss, fast, slow, tolerance):
@@ -74,18 +79,41 @@ def precision(fw):
             fw.sub(fw.t, fw.t, 1)
             fw.store(fw.t, fw.steps_left)
             fw.branch("ne", fw.t, 0, end)
-            fw.set(fw.t, fw.settings.interval)
-            fw.store(fw.t, fw.steps_left)
             fw.load(tolerance, fw.tolerance)
             _move(fw, loss, fast, slow, tolerance)
             fw.store(tolerance, fw.tolerance)
-        with fw.borrowed("tensor last") as (tensor, last):
+        with fw.borrowed("tensor") as (tensor,):
             fw.set(tensor, fw.tensors)
-            fw.set(last, fw.tensors_end)
-            start = fw.label()
-            _tensor(fw, tensor)
-            fw.add(tensor, tensor, len(_TENSOR))
-            fw.branch("lt", tensor, last, start)
+            fw.call("widths", fw.inner_link)
+            fw.go(end)
+            _widths(fw, tensor)
+            fw.tensor = tensor
+        fw.label(end)
+
+
+def precision_of_gradients(fw):
+    """After all gradients of a step: the other tensors' widths. Stands behind `precision`."""
+    with fw.part("precision"):
+        end = fw.fresh()
+        fw.load(fw.t, fw.steps_left)
+        fw.branch("ne", fw.t, 0, end)
+        fw.set(fw.t, fw.settings.interval)
+        fw.store(fw.t, fw.steps_left)
+        fw.set(fw.tensor, fw.tensors_of_gradients)
+        fw.call("widths", fw.inner_link)
+        fw.label(end)
+
+
+def _widths(fw, tensor):
+    """Subroutine "widths": of the tensors from ``tensor`` on, to one that has no tiles."""
+    end = fw.fresh()
+    with fw.subroutine("widths", fw.inner_link):
+        start = fw.label()
+        fw.load(fw.t, _TENSOR.index("count"), tensor)
+        fw.branch("eq", fw.t, 0, end)
+        _tensor(fw, tensor)
+        fw.add(tensor, tensor, len(_TENSOR))
+        fw.go(start)
         fw.label(end)
 
 

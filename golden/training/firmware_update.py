@@ -1,15 +1,15 @@
-"""Firmware: the update of weights (by the update unit), gammas, betas and biases; random numbers."""
+"""Firmware: the update of weights (by the update unit), gammas, betas, biases; random numbers."""
 
 from .assembler import ZERO
 from .config import GRADIENT_BITS, MASTER_BITS
 from .quantize import CONSTANT_FRACTION, RANDOM_BITS
 from .registers import Get, Put, Unit, Update
 
-__all__ = ["load_random", "update"]
+__all__ = ["load_random", "update", "update_norm"]
 
 
 def update(fw):
-    """All parameters' step; weights' tile by tile, in the layers' order, then the bias's."""
+    """The step of all weights, in the layers' order, and then of the bias."""
     with fw.borrowed("levels right") as (levels, right), fw.part("update"):
         fw.set(fw.t, 1)
         fw.shl(levels, fw.t, fw.log_levels)
@@ -26,16 +26,13 @@ def update(fw):
         fw.sub(fw.t, fw.t, fw.log_levels)
         fw.sub(fw.t, fw.t, RANDOM_BITS)
         fw.register("gradient_shift", fw.t)
-        fw.start(Unit.UPDATE)
-        fw.field(fw.record, "records")
+        fw.run(Unit.UPDATE)
         fw.field(fw.t, "last")
         fw.branch("ne", fw.t, 0, last)
-        _norm(fw)
-        fw.wait()
         fw.add(fw.layer, fw.layer, fw.layer_size)
         fw.go(layer)
         fw.label(last)
-        fw.wait()
+        fw.field(fw.record, "records")
         _bias(fw, levels, right)
 
 
@@ -53,9 +50,10 @@ def _step(fw, channel, name, gradient, x):
     channel.store(gradient, f"{name}_momentum")
 
 
-def _norm(fw):
-    """Gammas and betas of the layer, while its weights are updated."""
-    with fw.borrowed("exponent shift gradient x") as (exponent, shift, gradient, x):
+def update_norm(fw):
+    """Gammas and betas of the current layer."""
+    with fw.part("update"), fw.borrowed("exponent shift gradient x") as (exponent, shift, gradient, x):
+        fw.field(fw.record, "records")
         fw.field(exponent, "error_exponent")
         fw.field(fw.t, "filters")
         with fw.channels(fw.t) as channel:

@@ -47,10 +47,10 @@ def _followers(network):
     """{tensor: node that reads it}; raises ValueError where it is not one."""
     found = {}
     for node in network.nodes:
-        _require(node.op_type != "Add", node, "be no Add for the training engine", "one")
+        _require(node.op_type != "Add", node, "have one input on the training engine", "be an Add")
         if node.sources[0] in found:
-            raise ValueError(f"node '{node.name}' must be the only one that reads '{node.sources[0]}', "
-                             f"not the second")
+            raise ValueError(f"node '{node.name}' must be the only one that reads '{node.sources[0]}', not "
+                             f"a second one")
         found[node.sources[0]] = node
     return found
 
@@ -95,7 +95,6 @@ def _layer(network, node, norm, pooled):
     if node.op_type == "Gemm":
         return Layer(node=node, norm=norm, weight=weight, in_map=weight[2:], out_map=(1, 1), pooled=pooled)
     (down, right), pads = conv_geometry(node)
-    _require(node.attributes.get("group", 1) == 1, node, "have one group", node.attributes.get("group"))
     _require(down == right, node, "have the same stride down and right", f"{down} and {right}")
     return Layer(node=node, norm=norm, weight=weight, in_map=network.shapes[node.sources[0]][1:],
                  out_map=network.shapes[node.outputs[0]][1:], stride=down, pads=pads[:2], pooled=pooled)

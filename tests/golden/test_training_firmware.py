@@ -4,6 +4,7 @@ from shiftwork.flow.datasets import digits
 from shiftwork.flow.recipes import convolutional
 from shiftwork.golden.common.program import ErrorCode, ProgramError
 from shiftwork.golden.training.dynasty import DynastySettings
+from shiftwork.golden.training.firmware import firmware
 
 from .training_firmware_kit import Pair, integer_network, varied
 
@@ -40,6 +41,12 @@ def test_strides_pads_hidden_gemms_and_several_blocks(mode, bits):
     assert np.array_equal(found, pair.golden.logits(x))
 
 
+def test_more_classes_than_registers():
+    pair = Pair(integer_network(convolutional((1, 4, 4), (3,), 15, {1}, 0), 2), 8, "wide")
+    for x, labels in batches((1, 4, 4), 15, 8, 2):
+        pair.step(x, labels)
+
+
 def test_a_single_layer_and_a_batch_that_is_no_power_of_two():
     pair = Pair(integer_network(convolutional((1, 4, 4), (), 3, set(), 0), 2), 12, "dynamic",
                 settings=DynastySettings(interval=1))
@@ -50,10 +57,9 @@ def test_a_single_layer_and_a_batch_that_is_no_power_of_two():
 def test_dynamic_precision_on_digits():
     data = digits()
     pair = Pair(integer_network(convolutional((1, 8, 8), (6, 9), 10, {1, 2}, 0), 8), 32, "dynamic",
-                settings=DynastySettings(interval=2, hold=1))
-    tolerances = [pair.step(data.train_x[n:n + 32], data.train_y[n:n + 32], rate=400)
-                  for n in range(0, 32 * 16, 32)]
-    assert max(tolerances) > 0
+                settings=DynastySettings(interval=2, hold=1, start=3))
+    for n in range(0, 32 * 6, 32):
+        pair.step(data.train_x[n:n + 32], data.train_y[n:n + 32], rate=400)
     widths = pair.check_widths()
     assert widths.mean() < 6
     # An inference sees all in 8 bits, and what has been learned stays.
@@ -64,6 +70,20 @@ def test_dynamic_precision_on_digits():
     assert np.array_equal(pair.check_widths(), widths)
     pair.machine.run(pair.packets.infer(x))
     pair.step(data.train_x[:32], data.train_y[:32])
+
+
+def test_tolerance_follows_the_averages():
+    settings = DynastySettings(interval=1, limit=2)
+    pair = Pair(integer_network(TINY, 2), 8, "dynamic", settings=settings)
+    averages = firmware(pair.packets.plan, [1, 1], settings).averages
+    found = []
+    for n, (x, labels) in enumerate(batches((1, 4, 4), 3, 8, 16)):
+        if n:       # After falls of the loss rises, then falls again: the controller's state from outside.
+            fast, slow = (1 << 22, 1 << 23) if n < 5 or n > 7 else (1 << 23, 1 << 22)
+            pair.machine.data[averages:averages + 2] = fast, slow
+            pair.precision.controller.fast, pair.precision.controller.slow = fast, slow
+        found.append(pair.step(x, labels))
+    assert found[4] == 2 and found[7] == 0 and found[11] == 0 and found[15] == 2
 
 
 def test_a_program_of_a_trained_network_goes_on():

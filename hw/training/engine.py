@@ -1,0 +1,282 @@
+"""The training engine: loader, controller, units and memories."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...golden.common.program import ErrorCode
+from ...golden.training.engine_config import SUM_BITS, TILE_SUM_BITS
+from ...golden.training.isa import INSTRUCTION_BITS, WORD_BITS
+from ...golden.training.program import MAGIC
+from ...golden.training.registers import Element, Get, Put, Slot, Unit
+from ..common.delay import delay
+from ..common.loader import ProgramLoader
+from ..common.stream import packet
+from .controller import Controller
+from .element_unit import ElementUnit
+from .input_unit import InputUnit
+from .layouts import vector
+from .matrix_unit import MatrixUnit
+from .operand_memory import OperandMemory
+from .packer import Packer
+from .ram import Ram
+from .update import UpdateUnit, weights
+
+__all__ = ["TrainingEngine"]
+
+MAP_BITS, LENGTH_BITS, WINNER_BITS = 3, 5, 2
+
+
+class TrainingEngine(wiring.Component):
+    """Trains convolutional networks in integers: docs/engines/training-machine.md says what a program means.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    i_program, i : In(stream of packet(32)), o : Out(stream of packet(32))
+    start, clear : In(1), one cycle
+    busy, loaded, error, layer, load_cycles, run_cycles, finished : Out, as "Ports" there
+
+    Timing: a run takes what its program's instructions and passes take, one behind the other.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "i_program": In(stream.Signature(packet(32))), "i": In(stream.Signature(packet(32))),
+            "o": Out(stream.Signature(packet(32))),
+            "start": In(1), "clear": In(1),
+            "busy": Out(1), "loaded": Out(1), "error": Out(4), "layer": Out(8),
+            "load_cycles": Out(32), "run_cycles": Out(32), "finished": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        self._units(m)
+        memories = self._memories(m)
+        loader = m.submodules.loader = ProgramLoader(MAGIC, config.fingerprint, {
+            "program": (config.program_depth, INSTRUCTION_BITS), "data": (config.data_depth, WORD_BITS),
+            "weights": (config.weight_depth, config.weight_word), "map": (config.maps, MAP_BITS)})
+        self._control(m, loader)
+        self._passes(m)
+        self._matrix(m, memories)
+        self._element(m, memories)
+        self._update(m, memories, loader)
+        self._pack(m, memories, loader)
+        self._get(m, memories)
+        return m
+
+    def _units(self, m):
+        config = self.config
+        m.submodules.controller = self._controller = Controller(config)
+        m.submodules.matrix = self._matrix_unit = MatrixUnit(config)
+        m.submodules.element = self._element_unit = ElementUnit(config)
+        m.submodules.update = self._update_unit = UpdateUnit(config)
+        m.submodules.input = self._input_unit = InputUnit(config)
+        m.submodules.packer = self._packer = Packer(config)
+        m.submodules.left = self._left = OperandMemory(config, config.left_slots)
+        m.submodules.right = self._right = OperandMemory(config, config.right_slots)
+
+    def _memories(self, m):
+        c, side = self.config, self.config.side
+        memories = {
+            "z": Ram(c.z_word, c.z_depth), "error": Ram(side * SUM_BITS, c.error_depth, parts=side),
+            "winner": Ram(side * WINNER_BITS, c.winner_depth), "weight": Ram(c.weight_word, c.weight_depth),
+            "gradient": Ram(side * SUM_BITS, c.weight_depth), "map": Ram(MAP_BITS, c.maps),
+            "length": Ram(LENGTH_BITS, c.maps), "sum": Ram(TILE_SUM_BITS, 2 * c.maps),
+        }
+        for name, memory in memories.items():
+            m.submodules[f"{name}_memory"] = memory
+        return memories
+
+    def _control(self, m, loader):
+        """Program, start, errors and what the status registers show."""
+        controller = self._controller
+        start = Signal()
+        m.d.sync += start.eq(self.start & ~self.busy)
+        wiring.connect(m, wiring.flipped(self.i_program), loader.i)
+        wiring.connect(m, wiring.flipped(self.i), controller.i)
+        wiring.connect(m, controller.o, wiring.flipped(self.o))
+        for name in ("program", "data"):
+            for what, value in self._written(m, loader, name).items():
+                m.d.comb += getattr(controller, f"{name}_{what}").eq(value)
+        begins = start & loader.loaded
+        m.d.comb += [
+            controller.start.eq(begins), loader.enable.eq(~self.busy), self.loaded.eq(loader.loaded),
+            self.busy.eq(controller.busy | start), self.finished.eq(controller.finished | controller.failed),
+            self.layer.eq(controller.unit_busy),
+        ]
+        taken = Signal()
+        with m.If(begins):
+            m.d.sync += [taken.eq(0), self.load_cycles.eq(0), self.run_cycles.eq(0)]
+        with m.Elif(controller.busy):
+            m.d.sync += [taken.eq(taken | (self.i.valid & self.i.ready & self.i.p.last)),
+                         self.load_cycles.eq(self.load_cycles + ~taken),
+                         self.run_cycles.eq(self.run_cycles + taken)]
+        with m.If(loader.failed):
+            m.d.sync += self.error.eq(loader.error)
+        with m.Elif(controller.failed):
+            m.d.sync += self.error.eq(controller.error)
+        with m.Elif(start & ~loader.loaded):
+            m.d.sync += self.error.eq(ErrorCode.NO_PROGRAM)
+        with m.Elif(self.clear | loader.done):
+            m.d.sync += self.error.eq(0)
+
+    def _passes(self, m):
+        """Starts of units; the packer works for the one that was started last."""
+        controller, packer = self._controller, self._packer
+        units = {Unit.MATRIX: self._matrix_unit, Unit.ELEMENT: self._element_unit,
+                 Unit.UPDATE: self._update_unit, Unit.INPUT: self._input_unit}
+        active = Signal(len(Unit))
+        with m.If(controller.unit_start.any()):
+            m.d.sync += active.eq(controller.unit_start)
+        for number, unit in units.items():
+            m.d.comb += [
+                unit.registers.eq(controller.registers), unit.start.eq(controller.unit_start[number]),
+                controller.unit_busy[number].eq(unit.busy | (packer.busy & active[number])),
+            ]
+        mode = controller.registers.element_mode
+        activates = active[Unit.INPUT] | (active[Unit.ELEMENT] & (mode[:3] == Element.ACTIVATE))
+        m.d.comb += [
+            packer.registers.eq(controller.registers), packer.start.eq(controller.unit_start[1:].any()),
+            packer.signed.eq(~activates), packer.to_left.eq(~activates),
+            packer.to_right.eq(~active[Unit.UPDATE]), packer.shared.eq(~active[Unit.UPDATE]),
+        ]
+        wiring.connect(m, controller.word, self._input_unit.word)
+
+    def _matrix(self, m, memories):
+        """Operand memories, and where outputs go."""
+        controller, matrix = self._controller, self._matrix_unit
+        drain, put = matrix.drain, self._puts(Put.PARAMETER)
+        wiring.connect(m, matrix.left, self._left.read)
+        wiring.connect(m, matrix.right, self._right.read)
+        slot, lane = self._parameter()
+        m.d.comb += [
+            matrix.left_digits.eq(self._left.digits), matrix.right_digits.eq(self._right.digits),
+            drain.bias_lane.eq(lane), drain.bias_data.eq(controller.put_data),
+            drain.bias_write.eq(put & (slot == Slot.BIAS)), drain.probe_address.eq(controller.get_address),
+        ]
+        error, puts = memories["error"], self._puts(Put.ERROR)
+        side = self.config.side
+        for name, data in (("z", drain.z_data), ("gradient", drain.wide_data)):
+            memory = memories[name]
+            m.d.comb += [memory.write_address.eq(drain.address), memory.write_data.eq(data),
+                         memory.write.eq(getattr(drain, f"{name}_write"))]
+        m.d.comb += [
+            error.write_address.eq(Mux(puts, controller.put_address >> side.bit_length() - 1, drain.address)),
+            error.write_data.eq(Mux(puts, controller.put_data[:SUM_BITS].replicate(side), drain.wide_data)),
+            error.write.eq(drain.error_write.replicate(side) | (puts << lane)),
+            memories["sum"].write_address.eq(drain.sums_address),
+            memories["sum"].write_data.eq(drain.sums_data), memories["sum"].write.eq(drain.sums_write),
+        ]
+
+    def _puts(self, kind):
+        return self._controller.put & (self._controller.put_kind == kind)
+
+    def _parameter(self):
+        """Slot and lane of a parameter, or of anything else lane by lane, that PUT writes."""
+        side = self.config.side
+        address = self._controller.put_address
+        return address[side.bit_length():][:4], address[:side.bit_length() - 1]
+
+    def _element(self, m, memories):
+        controller, element = self._controller, self._element_unit
+        slot, _ = self._parameter()
+        winner = memories["winner"]
+        m.d.comb += [
+            element.z_data.eq(memories["z"].data), memories["error"].address.eq(element.error_address),
+            element.error_data.eq(memories["error"].data), winner.address.eq(element.winner_address),
+            element.winner_data.eq(winner.data), winner.write_address.eq(element.winner_write_address),
+            winner.write_data.eq(element.winner_write_data), winner.write.eq(element.winner_write),
+            element.parameter_address.eq(controller.put_address),
+            element.parameter_data.eq(controller.put_data),
+            element.parameter_write.eq(self._puts(Put.PARAMETER) & (slot != Slot.BIAS)),
+            element.probe_address.eq(controller.get_address),
+        ]
+
+    def _update(self, m, memories, loader):
+        controller, update = self._controller, self._update_unit
+        weight, gradient = memories["weight"], memories["gradient"]
+        written, puts = self._written(m, loader, "weights"), self._puts(Put.RANDOM)
+        m.d.comb += [
+            update.weight_data.eq(weight.data), gradient.address.eq(update.gradient_address),
+            update.gradient_data.eq(gradient.data),
+            weight.write_address.eq(Mux(written["write"], written["address"], update.weight_write_address)),
+            weight.write_data.eq(Mux(written["write"], written["data"], update.weight_write_data)),
+            weight.write.eq(written["write"] | update.weight_write),
+            update.random_step.eq(puts & ~controller.put_data.any()),
+            update.random_load.eq(puts & controller.put_data.any()),
+            update.random_address.eq(Mux(puts, controller.put_address, controller.get_address)),
+            update.random_state.eq(controller.put_data),
+        ]
+
+    def _pack(self, m, memories, loader):
+        """From units to the packer, from there to operand memories; maps and lengths."""
+        controller, packer = self._controller, self._packer
+        units = (self._element_unit, self._update_unit, self._input_unit)
+        for unit in units:
+            m.d.comb += unit.room.eq(packer.room)
+            with m.If(unit.reserve):
+                m.d.comb += packer.reserve.eq(1)
+            with m.If(unit.o_valid):
+                m.d.comb += [packer.i_valid.eq(1), packer.i.eq(unit.o)]
+        for memory, slot, write in ((self._left, packer.left_slot, packer.left_write),
+                                    (self._right, packer.right_slot, packer.right_write)):
+            m.d.comb += [
+                memory.write_slot.eq(slot), memory.write_plane.eq(packer.plane), memory.write_s.eq(packer.s),
+                memory.write_x.eq(write & packer.write_x), memory.write_y.eq(write & packer.write_y),
+                memory.write_data.eq(packer.write_data), memory.descriptor_data.eq(packer.descriptor),
+                memory.descriptor_write.eq(write & packer.descriptor_write),
+                memory.descriptor_write_slot.eq(slot),
+            ]
+        written, puts = self._written(m, loader, "map"), self._puts(Put.PLANES)
+        maps, length = memories["map"], memories["length"]
+        m.d.comb += [
+            maps.write_address.eq(Mux(puts, controller.put_address, written["address"])),
+            maps.write_data.eq(Mux(puts, controller.put_data, written["data"])),
+            maps.write.eq(puts | written["write"]), packer.map_data.eq(maps.data),
+            maps.address.eq(Mux(packer.busy, packer.map_address, controller.get_address)),
+            length.write_address.eq(packer.length_address), length.write_data.eq(packer.length_data),
+            length.write.eq(packer.length_write),
+        ]
+
+    def _get(self, m, memories):
+        """What GET reads: memories at a word, of which a lane is chosen a cycle later, or a unit's answer."""
+        controller, side = self._controller, self.config.side
+        address, lanes = controller.get_address, side.bit_length() - 1
+        lane, word = address[:lanes], address >> lanes
+        z, weight = memories["z"], memories["weight"]
+        m.d.comb += [
+            z.address.eq(Mux(self._element_unit.busy, self._element_unit.z_address, word)),
+            weight.address.eq(Mux(self._update_unit.busy, self._update_unit.weight_address, word)),
+            memories["length"].address.eq(address), memories["sum"].address.eq(address),
+        ]
+        words, lane = weights(side)(weight.data), delay(m, lane, 1, name="get_lane")
+        found = {
+            Get.MATRIX: self._matrix_unit.drain.probe_data, Get.ELEMENT: self._element_unit.probe_data,
+            Get.RANDOM: self._update_unit.random_data,
+            Get.Z: vector(side, self.config.z_word // side)(z.data)[lane],
+            Get.LENGTH: memories["length"].data, Get.SUM: memories["sum"].data,
+            Get.PLANES: memories["map"].data,
+            Get.STORED: words[lane].stored, Get.ACCUMULATOR: words[lane].accumulator,
+        }
+        chosen = Signal(signed(WORD_BITS))
+        with m.Switch(controller.get_kind):
+            for kind, value in found.items():
+                near = Signal(value.shape(), name=f"get_{kind.name.lower()}", reset_less=True)
+                m.d.sync += near.eq(value)
+                with m.Case(kind):
+                    m.d.sync += chosen.eq(near)
+        m.d.comb += controller.get_data.eq(chosen)
+
+    @staticmethod
+    def _written(m, loader, name):
+        """Writes of the memory ``name``, a cycle late: what decides is far from some block RAMs."""
+        address, data, write = (getattr(loader, f"{name}_{what}") for what in ("address", "data", "write"))
+        return {"address": delay(m, address, 1, name=f"{name}_address"),
+                "data": delay(m, data, 1, name=f"{name}_data"),
+                "write": delay(m, write, 1, reset_less=False, name=f"{name}_write")}

@@ -1,0 +1,140 @@
+"""What becomes of the matrix array's outputs: where they go, and what is summed up on the way."""
+
+from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...golden.training.config import FRACTION, PRODUCT_FRACTION, WEIGHT_BITS, WIDE_BITS
+from ...golden.training.engine_config import SUM_BITS, TILE_SUM_BITS
+from ...golden.training.registers import REGISTER_BITS, Matrix
+from ..common.adder_tree import AdderTree
+from ..common.delay import delay
+from .layouts import PASS, vector
+
+__all__ = ["MatrixDrain"]
+
+_SQUARE_BITS = 62       # of a sum of 2 ** 16 squares of 24 bits
+
+
+class MatrixDrain(wiring.Component):
+    """Takes vectors of sums; docs/engines/training-machine.md, "Matrix unit", "Outputs".
+
+    Members
+    -------
+    registers : In(PASS), constant from ``start`` on
+    start : In(1), before the pass's first vector
+    i_valid, i : In: a vector of S sums
+    bias_lane, bias_data, bias_write : In: parameter BIAS of a lane
+    address, z_data, wide_data : Out: of the memory that ``z_write``, ``error_write`` or ``gradient_write``
+        names
+    sums_address, sums_data, sums_write : Out: a tile's (half's) sum of magnitudes
+    probe_address, probe_data : In, Out: quantity * S + lane; S1, S2, most; 2 cycles
+    busy : Out(1), while vectors are under way
+
+    Timing: a vector a cycle; memories are written 2 cycles after it.
+    Cost: S products of 24 by 24 bits, S adders of 62 and of 40 bits, S comparisons of 40.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        side = config.side
+        super().__init__({
+            "registers": In(PASS), "start": In(1), "i_valid": In(1), "i": In(vector(side, SUM_BITS)),
+            "bias_lane": In(range(side)), "bias_data": In(signed(WEIGHT_BITS)), "bias_write": In(1),
+            "address": Out(REGISTER_BITS), "z_data": Out(vector(side, WIDE_BITS)),
+            "wide_data": Out(vector(side, SUM_BITS)),
+            "z_write": Out(1), "error_write": Out(1), "gradient_write": Out(1),
+            "sums_address": Out(REGISTER_BITS), "sums_data": Out(TILE_SUM_BITS), "sums_write": Out(1),
+            "probe_address": In(range(3 * side)), "probe_data": Out(signed(_SQUARE_BITS + 1)),
+            "busy": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        side, mode = self.config.side, self.registers.matrix_mode[:2]
+        forward = Signal()
+        m.d.comb += forward.eq(mode == Matrix.FORWARD)
+        bias = Signal(vector(side, WEIGHT_BITS))
+        with m.If(self.bias_write):
+            m.d.sync += bias[self.bias_lane].eq(self.bias_data)
+
+        tree = m.submodules.tree = AdderTree(side, SUM_BITS + side.bit_length() - 1)
+        most = Signal(data.ArrayLayout(SUM_BITS, side))
+        totals, squares = Signal(vector(side, SUM_BITS)), Signal(data.ArrayLayout(_SQUARE_BITS, side))
+        marks = [self.i_valid]
+        for n in range(4 + tree.latency):
+            marks.append(delay(m, marks[-1], 1, reset_less=False, name=f"mark{n}_"))
+        for n in range(side):
+            total, magnitude = (Signal(signed(SUM_BITS), reset_less=True, name=f"{name}{n}")
+                                for name in ("total", "magnitude"))
+            lift = Mux(forward, bias[n] << PRODUCT_FRACTION - FRACTION, 0)
+            m.d.sync += [total.eq(self.i[n] + lift), magnitude.eq(Mux(total < 0, -total, total)),
+                         self.z_data[n].eq(_clip(total, WIDE_BITS)), self.wide_data[n].eq(total)]
+            product = Signal(2 * WIDE_BITS, reset_less=True, name=f"product{n}")
+            z = delay(m, self.z_data[n], 1, name=f"z{n}_")
+            m.d.sync += product.eq(z * z)
+            m.d.comb += tree.i[n].eq(magnitude.as_unsigned())
+            with m.If(marks[2] & forward):
+                m.d.sync += totals[n].eq(totals[n] + self.z_data[n])
+            with m.Elif(self.start & forward):
+                m.d.sync += totals[n].eq(0)
+            with m.If(marks[4] & forward):
+                m.d.sync += squares[n].eq(squares[n] + product)
+            with m.Elif(self.start & forward):
+                m.d.sync += squares[n].eq(0)
+            with m.If(self.start & ~forward & ~self.registers.keep_most[0]):
+                m.d.sync += most[n].eq(0)
+            with m.Elif(marks[2] & ~forward & (magnitude.as_unsigned() > most[n])):
+                m.d.sync += most[n].eq(magnitude)
+
+        self._write(m, mode, marks[1])
+        self._sums(m, mode, tree.o, marks[2 + tree.latency])
+        probe = Signal.like(self.probe_data, reset_less=True)
+        with m.Switch(self.probe_address):
+            for n, value in enumerate((*totals, *squares, *most)):
+                with m.Case(n):
+                    m.d.sync += probe.eq(value)
+        m.d.sync += self.probe_data.eq(probe)
+        m.d.comb += self.busy.eq(Cat(*marks).any() | self.sums_write)
+        return m
+
+    def _write(self, m, mode, valid):
+        """Addresses count up; in WEIGHT a tile's half is skipped behind the other."""
+        block = self.config.block
+        address, column = Signal(REGISTER_BITS), Signal(range(block))
+        ends = (column == block - 1) & (mode == Matrix.WEIGHT)
+        with m.If(self.start):
+            m.d.sync += [address.eq(self.registers.out_base), column.eq(0)]
+        with m.Elif(valid):
+            m.d.sync += [address.eq(address + Mux(ends, block + 1, 1)),
+                         column.eq(Mux(ends, 0, column + 1))]
+        m.d.sync += [
+            self.address.eq(address), self.z_write.eq(valid & (mode == Matrix.FORWARD)),
+            self.error_write.eq(valid & (mode == Matrix.INPUT)),
+            self.gradient_write.eq(valid & (mode == Matrix.WEIGHT)),
+        ]
+
+    def _sums(self, m, mode, total, valid):
+        """The sum of as many vectors as a tile has, of a weight or of a pixel's images."""
+        block = self.config.block
+        left, number, found = Signal(REGISTER_BITS), Signal(REGISTER_BITS), Signal(TILE_SUM_BITS)
+        count = Signal(REGISTER_BITS)
+        m.d.sync += count.eq(Mux(mode == Matrix.WEIGHT, block, self.registers.groups[:16] * block) - 1)
+        ends, fresh = left == 0, Signal()
+        m.d.sync += self.sums_write.eq(0)
+        with m.If(self.start):
+            m.d.sync += [number.eq(self.registers.sums_base), fresh.eq(1)]
+        with m.Elif(valid & (mode != Matrix.FORWARD)):
+            m.d.sync += found.eq(Mux(fresh, 0, found) + total)
+            with m.If(Mux(fresh, count == 0, ends)):
+                m.d.sync += [fresh.eq(1), self.sums_write.eq(1), number.eq(number + 1),
+                             self.sums_address.eq(number)]
+            with m.Else():
+                m.d.sync += [fresh.eq(0), left.eq(Mux(fresh, count, left) - 1)]
+        m.d.comb += self.sums_data.eq(found)
+
+
+def _clip(value, bits):
+    """``value`` limited to +-(2 ** (bits - 1) - 1)."""
+    most = (1 << bits - 1) - 1
+    return Mux(value > most, most, Mux(value < -most, -most, value))
