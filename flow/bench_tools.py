@@ -4,6 +4,7 @@ import numpy as np
 
 from . import build as folders
 from . import ternary
+from .artifacts import sha256
 from .bench import at_least, at_most, reported
 
 __all__ = ["RESOURCES", "accuracy_rows", "packed", "simulated", "synthesis", "trained_digits", "used"]
@@ -26,7 +27,7 @@ def synthesis(bench, engine, config, target="ecp5-85k", seeds=SEEDS, **more):
         return synthesize(
             engine.verilog(config),
             target,
-            bench.folder(f"synth-{engine.TOP}-{config.fingerprint:x}-{config.row_depth}"),
+            bench.folder(f"synth-{engine.TOP}-{sha256(repr(config).encode())[:12]}"),
             seeds=seeds,
             **more,
         )

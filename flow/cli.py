@@ -42,24 +42,29 @@ def _configured(name, preset, settings):
     help="Trains, compresses, encodes, verifies, places and routes a network, and writes a report.\n\n"
     "It is the same road for each engine: a float network is trained and then retrained with weights as the "
     "engine has them, its Verilog runs 500 held-out images with the golden model beside it, and each board "
-    "that the engine fits gets a bitstream. digits-rnn reads the images as sequences of rows.\n\n"
+    "that the engine fits gets a bitstream. digits-rnn reads the images as sequences of rows. train is of "
+    "another kind: the hardware itself trains the network, and its parameters are compared with the golden "
+    "model's.\n\n"
     + examples(
         "shiftwork demo",
         "shiftwork demo digits --engine smartexchange",
         "shiftwork demo digits-rnn",
+        "shiftwork demo train",
+        "shiftwork demo train --full",
         "shiftwork demo digits --quick",
         "shiftwork demo -o /tmp/digits",
     )
 )
 def demo(
     name: Annotated[
-        str, typer.Argument(help="The demo: digits or digits-rnn.", metavar="NAME")
+        str, typer.Argument(help="The demo: digits, digits-rnn or train.", metavar="NAME")
     ] = "digits",
     engine_name: Annotated[
         str,
         typer.Option(
             "--engine",
-            help="The engine: of digits ternary or smartexchange, of digits-rnn circulant.",
+            help="The engine: of digits ternary or smartexchange, of digits-rnn circulant, of train "
+            "training.",
             metavar="E",
         ),
     ] = None,
@@ -72,7 +77,15 @@ def demo(
             metavar="DIR",
         ),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="One seed, no synthesis and no bitstreams.")] = False,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="One seed, no synthesis and no bitstreams; of train, 8 steps in hardware."
+        ),
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Of train: all epochs in hardware, compared after each step.")
+    ] = False,
 ):
     from .demo import DEMOS, run
     from .errors import choose
@@ -81,7 +94,7 @@ def demo(
     engine_name = engine_name or first
     choose(f"Engine of the demo {name}", engine_name, DEMOS[name].engines)
     folder = name if engine_name == first else f"{name}-{engine_name}"
-    raise typer.Exit(run(name, output or Path("build") / folder, engine_name, quick))
+    raise typer.Exit(run(name, output or Path("build") / folder, engine_name, quick, full))
 
 
 @app.command(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from . import artifacts
+from . import artifacts, demo_train
 from . import build as folders
 from .engines import engine
 from .errors import FlowError, choose
-from .gather import RESULTS, engine_results
+from .gather import RESULTS, check_output, engine_results
 from .progress import Stages
 from .report import render
 from .steps import differences
@@ -72,6 +72,7 @@ DEMOS = {
         data=_rows,
         pixels=lambda x: (x + 1) / 2,
     ),
+    "train": demo_train.TrainTask(),
 }
 
 
@@ -244,15 +245,22 @@ class _Demo:
         }
 
 
-def run(demo, output, name, quick=False):
+def run(demo, output, name, quick=False, full=False):
     """The demo of this name on the engine ``name``; the exit code: 1 where hardware and golden model differ.
+
+    ``full`` is for the demo train alone; FlowError for another one.
     """
     task = DEMOS[demo]
     choose(f"Engine of the demo {demo}", name, task.engines)
+    if isinstance(task, demo_train.TrainTask):
+        if quick and full:
+            raise FlowError("--full must be without --quick, not with it")
+        return demo_train.run(output, demo_train.LENGTHS["quick" if quick else "full" if full else "usual"])
+    if full:
+        raise FlowError(f"--full must be of the demo train, not of {demo}")
     started, output = time.monotonic(), Path(output)
     seeds = SEEDS[:1] if quick else SEEDS
-    if output.exists() and not (output / RESULTS).is_file() and (output.is_file() or any(output.iterdir())):
-        raise FlowError(f"Output {output} must be a new folder or one of a demo before, not something else")
+    check_output(output)
     with artifacts.replaced(output) as beside, Stages() as stages, Workers(stages, 2) as workers:
         demo = _Demo(task, stages, workers, beside, name, seeds, not quick)
         demo.wait_training()

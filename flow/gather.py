@@ -12,9 +12,15 @@ from . import build as folders
 from .errors import FlowError
 from .synthesis import BOARDS
 
-__all__ = ["RESULTS", "results_of", "engine_results"]
+__all__ = ["RESULTS", "check_output", "results_of", "engine_results"]
 
 RESULTS = "results.json"
+
+
+def check_output(output):
+    """Raises FlowError where a demo must not write to ``output``: what is there is not a demo's."""
+    if output.exists() and not (output / RESULTS).is_file() and (output.is_file() or any(output.iterdir())):
+        raise FlowError(f"Output {output} must be a new folder or one of a demo before, not something else")
 
 
 def engine_results(name, module, program, x, found=None, synth=None):

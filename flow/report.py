@@ -4,7 +4,7 @@
      "accuracy": {"seeds", "float", "compressed", "hardware"}, "images": [{"pixels", "label", "said"}],
      "engines": [{"name", "summary", "layers": [...], "memory": [...], "resources": [...], "fmax_mhz",
                   "clock_mhz", "numbers": [[name, value, unit]]}],
-     "numbers": [[name, value, unit]], "versions": {}}
+     "training": `report_training`'s, "numbers": [[name, value, unit]], "versions": {}}
 
 Every part but the title and the words (`engines.Words` as a dict) may be missing; its section then is too.
 """
@@ -13,7 +13,7 @@ from html import escape
 
 import numpy as np
 
-from . import plots
+from . import plots, report_training
 from .report_style import STYLE
 
 __all__ = ["render", "accuracies"]
@@ -161,6 +161,8 @@ def render(results):
             )
             + "</div>"
         )
+    if results.get("training"):
+        body += report_training.sections(results["training"], _table)
     if results.get("accuracy"):
         body += _accuracy(results)
     first = next((engine for engine in results.get("engines", []) if engine.get("layers")), None)

@@ -48,8 +48,9 @@ def summary(results, output, seconds):
             "clock reached", *(f"{one['fmax_mhz']:.2f} MHz" if "fmax_mhz" in one else "" for one in engines)
         )
     console.print(table)
-    print(
-        f"held-out accuracy, mean of {len(results['accuracy']['seeds'])}: "
-        + ", ".join(f"{name} {100 * np.mean(values):.2f} %" for name, values in accuracies(results).items())
-    )
+    if "accuracy" in results:
+        print(
+            f"held-out accuracy, mean of {len(results['accuracy']['seeds'])}: "
+            + ", ".join(f"{k} {100 * np.mean(v):.2f} %" for k, v in accuracies(results).items())
+        )
     print(f"{output / 'report.html'}   ({seconds:.0f} s)")

@@ -67,8 +67,8 @@ TITLE = "convolutional networks with batch normalization, trained in integers by
 WORDS = Words(
     name="training",
     weights="integers of 24 bits, which products read in 8 bits or fewer",
-    zeros="Operands are tiles, each in 2, 4, 6 or 8 bits: a product of tiles of a and b bits takes a * b / 64 "
-    "of the cycles that 8 bits of both take.",
+    zeros="Operands are tiles, each in 2, 4, 6 or 8 bits: a product of tiles of a and b bits takes "
+    "a * b / 64 of the cycles that 8 bits of both take.",
     zero="multiplications",
     dense="that multiplies all tiles in 8 bits, with as many multipliers,",
     ideal="The ideal is every multiplication of 8 by 8 bits, none for what fills tiles up, and never a wait.",

@@ -12,7 +12,6 @@ from shiftwork.golden.training.engine_config import (
     EngineConfig,
 )
 from shiftwork.golden.training.isa import INSTRUCTION_BITS, WORD_BITS
-from shiftwork.golden.training.plan import Plan
 from shiftwork.golden.training.program import MAP_BITS
 from shiftwork.golden.training.tile_cost import layer_steps
 

@@ -105,5 +105,6 @@ PRESETS = {
     "tiny": EngineConfig(side=2),
     "small": EngineConfig(side=4),
     "default": EngineConfig(),
+    "ulx3s-85f": EngineConfig(left_slots=128, right_slots=256, maps=256, error_depth=1024, weight_depth=1024),
 }
 """Engines by name."""

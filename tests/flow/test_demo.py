@@ -16,7 +16,8 @@ from shiftwork.golden.circulant.cells import Gru
 from shiftwork.golden.circulant.layers import Layer
 from shiftwork.golden.circulant.network import RecurrentNetwork
 
-PAIRS = [(task, name) for task, about in demo.DEMOS.items() for name in about.engines]
+PAIRS = [(task, name) for task, about in demo.DEMOS.items() if isinstance(about, demo.Task)
+         for name in about.engines]
 SMALL = {
     "circulant": dict(output_depth=64),
     "ternary": dict(row_depth=512, weight_depth=512),
