@@ -96,7 +96,7 @@ public:
 		values.clear();
 		ended = false;
 		input = Packet{bytes, beats};
-		write(CONTROL, 1);
+		write(CONTROL, 3);	// and the error of a run before goes
 		uint32_t status;
 		do {
 			for (uint32_t n = 0; n < POLL_CYCLES && !ended; n++)
