@@ -28,10 +28,11 @@ def lane_rules(m, dut):
         m.d.comb += Assume(couple.upper == (couple.a + couple.b)[1:])
     left = [value(digit, dut.negative) for digit in delay(m, dut.left, late, name="left")]
     right = [digit for couple in delay(m, dut.right, late, name="right") for digit in (couple.a, couple.b)]
-    unsigned = dut.offset == dut.negative
-    m.d.comb += Assume(unsigned | (dut.offset == dut.negative - reduce(add, left)))
-    right = [digit - Mux(unsigned, 0, 2) for digit in right]
-    dot = delay(m, reduce(add, [a * b for a, b in zip(left, right, strict=True)]), 3, name="dot")
+    # What is to be taken off if right digits are 2 too great: 2 * (sum of left). It is not made anew.
+    surplus = dut.negative - dut.offset
+    m.d.comb += Assume((surplus == 0) | (surplus == reduce(add, left)))
+    dot = reduce(add, [a * b for a, b in zip(left, right, strict=True)]) - 2 * surplus
+    dot = delay(m, dot, 3, name="dot")
     shift = Cat(delay(m, dut.fine, 1, name="fine"), dut.coarse)
     so_far, total, result = (Signal(BITS, name=name) for name in ("so_far", "total", "result"))
     m.d.comb += total.eq(so_far + delay(m, (dot << shift)[:BITS], 1, name="term"))
