@@ -130,6 +130,11 @@ class _Backward:
         self.network, self.operations = network, []
         self.errors = {network.output_name: [f"error {network.output_name}"]}
         self.narrow = set()     # errors of 8 bits
+        # What depends on no parameter: nobody needs its error.
+        self.given = {network.input_name}
+        for node in network.nodes:
+            if node.op_type in _FORWARD and self.given.issuperset(node.sources):
+                self.given.add(node.outputs[0])
         self._split = {}
         # How many nodes read an activation, and so send an error back to it.
         self._uses = Counter(source for node in network.nodes for source in node.sources)
@@ -173,7 +178,7 @@ class _Backward:
         self.add(Kind.WEIGHT_GRADIENT, node, [x, error], f"gradient {arrays[0]}")
         if len(arrays) > 1:
             self.add(Kind.BIAS_GRADIENT, node, [error], f"gradient {arrays[1]}")
-        if x != self.network.input_name:
+        if x not in self.given:
             self.pass_on(node, x, self.add(Kind.INPUT_GRADIENT, node, [error, f"rounded {arrays[0]}"],
                                            self.written(node, x)))
 
@@ -181,16 +186,15 @@ class _Backward:
         y, x, (gamma, beta) = node.outputs[0], node.sources[0], node.inputs[1:3]
         error, normal, sums = self.narrowed(node), f"normal {y}", (f"gradient {beta}", f"gradient {gamma}")
         self.add(Kind.NORM_SUMS, node, [error, normal], *sums)
-        if x != self.network.input_name:
+        if x not in self.given:
             reads = [error, normal, *sums, f"rounded {gamma}", f"statistics {node.name}"]
             self.pass_on(node, x, self.add(Kind.NORM_ERROR, node, reads, self.written(node, x)))
 
     def plain(self, node, kind, error, *others):
         source = node.sources[0]
-        if source != self.network.input_name:
-            found = self.add(kind, node, [error, *others], self.written(node, source))
-            self.pass_on(node, source, found)
-            return found
+        found = self.add(kind, node, [error, *others], self.written(node, source))
+        self.pass_on(node, source, found)
+        return found
 
     def node(self, node):
         if node.op_type in ("Conv", "Gemm"):
@@ -202,7 +206,7 @@ class _Backward:
         elif node.op_type == "Add":
             error = self.arriving(node)
             for source in node.sources:
-                if source != self.network.input_name:
+                if source not in self.given:
                     self.pass_on(node, source, error)
         else:
             kind = Kind.UNPOOL if node.op_type == "MaxPool" else Kind.UNFLATTEN
@@ -219,7 +223,8 @@ def step_operations(network):
     check(network)
     backward = _Backward(network)
     for node in reversed(network.nodes):
-        backward.node(node)
+        if node.outputs[0] not in backward.given:
+            backward.node(node)
     updates = []
     for node in network.nodes:
         if node.op_type in ("Conv", "Gemm", "BatchNormalization"):

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from shiftwork.golden.common.network import Network
 from shiftwork.golden.training.network import IntegerNetwork
 from shiftwork.golden.training.operations import (
     Kind,
@@ -130,3 +131,11 @@ def test_refused_sizes():
     arrays = {**network.arrays, "w4": np.zeros((70000, 75)), "b4": np.zeros(70000)}
     with pytest.raises(ValueError, match="node 'y' must have at most 65536 terms in a sum, not 70000"):
         check_terms(replace(network, arrays=arrays), 8)
+
+
+def test_what_flatten_makes_of_the_input_has_no_error():
+    nodes = (node("Flatten", "f", "x"), node("Gemm", "y", "f", "w", transB=1))
+    network = Network(nodes=nodes, arrays={"w": np.ones((2, 6))}, input_shape=(1, 2, 3), output_name="y")
+    assert lines(step_operations(network))[-3:] == [
+        "product error y: error y -> E2 y", "weight gradient y: f, E2 y -> gradient w",
+        "update y: gradient w -> w"]
