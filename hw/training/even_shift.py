@@ -1,0 +1,101 @@
+"""Rounding to the nearest integer, halves to the even one, at a fixed or a variable bit; limits."""
+
+from amaranth import Cat, Const, Module, Mux, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..common.delay import delay
+
+__all__ = ["EvenShift", "PlainShift", "clipped", "even"]
+
+
+def even(value, cut):
+    """round(``value`` / 2 ** ``cut``), halves to even; ``cut`` is at least 2, ``value`` signed."""
+    floor = value[cut:].as_signed()
+    return floor + (value[cut - 1] & (value[:cut - 1].any() | floor[0]))
+
+
+def clipped(value, width, beyond=0):
+    """``value`` limited to -m .. m, m = 2 ** (width - 1) - 1; where ``beyond``, to that of its sign."""
+    upper, negative = value[width - 1:], value[-1]
+    fits = (upper.all() | ~upper.any()) & ~beyond
+    low = Mux(fits, value[:width - 1], (~negative).replicate(width - 1))
+    # Negative and all zeros is -m - 1, whether it was so or was limited.
+    return Cat(low[0] | (negative & ~low.any()), low[1:], negative).as_signed()
+
+
+class PlainShift(wiring.Component):
+    """``i * 2 ** lift / 2 ** shift``: integer and what rounding must know of the rest.
+
+    Parameters
+    ----------
+    in_width, out_width : int
+        Bits of ``i`` and of the integer.
+    lift : int
+        What a shift of 0 moves to the left.
+    levels : tuple of tuple of int
+        Of each register the bits of ``shift`` that come before it, the highest first, down to bit 0.
+
+    Members
+    -------
+    i : In(signed(in_width))
+    shift : In, of the same cycle
+    o : Out({floor: signed(out_width), guard, sticky, beyond: 1})
+        The quotient's floor; its first bit behind the point; whether others are set. ``beyond``: the floor
+        has more bits than ``out_width``, only its sign counts.
+
+    Timing: ``latency`` = len(levels) cycles. Not reset.
+    Cost: for each bit b of the shift a multiplexer of out_width + 2 ** (b + 1) bits or fewer.
+    """
+
+    def __init__(self, in_width, out_width, lift, levels):
+        self._lift, self._levels, self.latency = lift, levels, len(levels)
+        super().__init__({
+            "i": In(signed(in_width)), "shift": In(levels[0][0] + 1),
+            "o": Out(data.StructLayout({"floor": signed(out_width), "guard": 1, "sticky": 1, "beyond": 1}))})
+
+    def elaborate(self, platform):
+        m = Module()
+        # Bit 0 is the first one behind the point. Of the others only those are kept that may still come down
+        # into the result; if what is dropped differs from the sign, the result is beyond.
+        value, shift = Cat(Const(0, self._lift + 1), self.i).as_signed(), self.shift
+        sticky, beyond = Const(0, 1), Const(0, 1)
+        for n, bits in enumerate(self._levels):
+            for bit in bits:
+                sticky |= shift[bit] & value[:2 ** bit].any()
+                value, kept = Mux(shift[bit], value >> 2 ** bit, value), len(self.o.floor) + 2 ** bit
+                if len(value) > kept:
+                    upper = value[kept - 1:-1]
+                    beyond |= upper != value[-1].replicate(len(upper))
+                    value = Cat(value[:kept - 1], value[-1]).as_signed()
+            value, beyond = delay(m, value, 1, name=f"value{n}_"), delay(m, beyond, 1, name=f"beyond{n}_")
+            sticky, shift = delay(m, sticky, 1, name=f"sticky{n}_"), delay(m, shift, 1, name=f"shift{n}_")
+        m.d.comb += [self.o.floor.eq(value >> 1), self.o.guard.eq(value[0]),
+                     self.o.sticky.eq(sticky), self.o.beyond.eq(beyond)]
+        return m
+
+
+class EvenShift(wiring.Component):
+    """``o = clip(round(i * 2 ** lift / 2 ** shift))``, halves to even, clip to +-(2 ** (out_width - 1) - 1).
+
+    Parameters, members: those of `PlainShift`, but ``o``: Out(signed(out_width)).
+
+    Timing: ``latency`` = len(levels) + 2 cycles. Not reset.
+    Cost: a `PlainShift`, an adder and a multiplexer of ``out_width`` bits.
+    """
+
+    def __init__(self, in_width, out_width, lift, levels):
+        self._plain = PlainShift(in_width, out_width, lift, levels)
+        self.latency = self._plain.latency + 2
+        super().__init__({**self._plain.signature.members, "o": Out(signed(out_width))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.plain = plain = self._plain
+        m.d.comb += [plain.i.eq(self.i), plain.shift.eq(self.shift)]
+        # What is beyond keeps its sign.
+        up = plain.o.guard & (plain.o.sticky | plain.o.floor[0]) & ~plain.o.beyond
+        rounded = delay(m, plain.o.floor + up, 1, name="rounded")
+        beyond = delay(m, plain.o.beyond, 1, name="beyond")
+        m.d.comb += self.o.eq(delay(m, clipped(rounded, len(self.o), beyond), 1, name="clipped"))
+        return m

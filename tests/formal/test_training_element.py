@@ -1,0 +1,131 @@
+# amaranth: UnusedElaboratable=no
+"""Rounding shifts, limits and both formats of E2 are their formulas, whatever comes."""
+
+import pytest
+from amaranth.hdl import Assert, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from shiftwork.hw.common.delay import delay
+from shiftwork.hw.training import error_quantizer, even_shift
+
+from .kit import mutant, prove, refuted, stay
+from .test_circulant_shift import old_enough
+
+
+def rounded(value, shift, lift=0):
+    """round(value * 2 ** lift / 2 ** shift) as docs/engines/training.md has it; ``shift`` a signal."""
+    value = value << lift
+    half = (1 << shift >> 1) - (shift != 0)
+    return value + half + Mux(shift != 0, (value >> shift) & 1, 0) >> shift
+
+
+def limited(value, bits):
+    """``value`` in -m .. m, m = 2 ** (bits - 1) - 1."""
+    most = (1 << bits - 1) - 1
+    return Mux(value < -most, -most, Mux(value > most, most, value))
+
+
+class Even(wiring.Component):
+    """`even` at each of the ``cuts``."""
+
+    def __init__(self, module, width, cuts):
+        self._even, self.cuts = module.even, cuts
+        super().__init__({"i": In(signed(width)), **{f"o{n}": Out(signed(width)) for n in cuts}})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += [getattr(self, f"o{n}").eq(self._even(self.i, n)) for n in self.cuts]
+        return m
+
+
+def even_rules(m, dut):
+    for cut in dut.cuts:
+        amount = Signal(3, init=cut, name=f"amount{cut}")
+        m.d.comb += Assert(getattr(dut, f"o{cut}") == rounded(dut.i, amount))
+
+
+def shift_rules(lift):
+    def rules(m, dut):
+        i, shift = (delay(m, value, dut.latency) for value in (dut.i, dut.shift))
+        right = limited(rounded(i, shift, lift), len(dut.o))
+        m.d.comb += Assert(~old_enough(m, dut.latency) | (dut.o == right))
+    return rules
+
+
+def quantizer_rules(fraction):
+    """What is constant while numbers are under way is constant in the proof."""
+    def rules(m, dut):
+        n, latency = len(dut.o), dut.latency
+        r, flagged = dut.shift, dut.flagged
+        stay(m, old_enough(m, 1), r, flagged)
+        i, before = delay(m, dut.i, latency), delay(m, dut.i, 1)
+        magnitude = Mux(i < 0, -i, i)
+        # r - f and r - 2 f as shifts of what is lifted by as much, so that none is negative
+        coarse = rounded(magnitude, r, fraction)
+        great = magnitude << fraction >= 1 << r
+        large = Mux(coarse > (1 << fraction) - 1, (1 << fraction) - 1, coarse) << fraction
+        small = rounded(magnitude, r, 2 * fraction)
+        flag = Mux(great, large, small)
+        m.d.comb += [
+            Assert(~old_enough(m, 1) | (dut.magnitude == Mux(before < 0, -before, before))),
+            Assert(~old_enough(m, latency) | (dut.o == Mux(
+                flagged, Mux(i < 0, -flag, flag), limited(rounded(i, r, n - 1), n)))),
+        ]
+    return rules
+
+
+SHIFTS = [(6, 4, 2, ((3, 2), (1, 0))), (5, 6, 0, ((2, 1, 0),)), (7, 3, 1, ((2,), (1,), (0,)))]
+QUANTIZERS = [(7, 6, 2, ((3, 2), (1, 0))), (7, 5, 2, ((2, 1, 0),)), (5, 8, 3, ((3, 2, 1, 0),))]
+
+
+def test_even(tmp_path):
+    prove(Even(even_shift, 7, (2, 3, 5)), even_rules, tmp_path, depth=1)
+
+
+@pytest.mark.parametrize("old, new", [
+    ("any() | floor[0])", "any())"), ("[:cut - 1].any() | ", "[:cut - 2].any() | "),
+], ids=["halves", "rest"])
+def test_other_even_is_refuted(old, new, tmp_path):
+    refuted(Even(mutant(even_shift, old, new), 7, (2, 3)), even_rules, tmp_path, depth=2, bounded=True)
+
+
+@pytest.mark.parametrize("shape", SHIFTS)
+def test_shift(shape, tmp_path):
+    dut = even_shift.EvenShift(*shape)
+    prove(dut, shift_rules(shape[2]), tmp_path, depth=dut.latency + 1)
+
+
+@pytest.mark.parametrize("old, new", [
+    ("sticky |= shift[bit] &", "sticky = shift[bit] &"),
+    ("value[:2 ** bit].any()", "value[:bit].any()"),
+    ("len(self.o.floor) + 2 ** bit", "len(self.o.floor) + bit"),
+    ("beyond |= upper", "beyond = upper"),
+    ("floor[0]) & ~plain.o.beyond", "floor[0])"),
+    ("low[0] | (negative & ~low.any())", "low[0]"),
+    ("(upper.all() | ~upper.any()) & ~beyond", "~beyond"),
+], ids=["sticky", "dropped", "kept", "beyond", "up", "symmetric", "fits"])
+def test_other_shifts_are_refuted(old, new, tmp_path):
+    dut = mutant(even_shift, old, new).EvenShift(*SHIFTS[0])
+    refuted(dut, shift_rules(SHIFTS[0][2]), tmp_path, depth=dut.latency + 2, bounded=True)
+
+
+@pytest.mark.parametrize("shape", QUANTIZERS)
+def test_quantizer(shape, tmp_path):
+    dut = error_quantizer.ErrorQuantizer(*shape)
+    prove(dut, quantizer_rules(shape[2]), tmp_path, depth=dut.latency + 2)
+
+
+@pytest.mark.parametrize("old, new", [
+    ("plain.o.beyond | quotient[1 + cut + bits:]", "quotient[1 + cut + bits:]"),
+    ("quotient[1 + cut + bits:].any()", "quotient[cut + bits:].any()"),
+    ("sticky = quotient[:low].any() | rest", "sticky = rest"),
+    ("sticky = quotient[:low].any() | rest", "sticky = quotient[:low].any()"),
+    ("(sticky | quotient[1 + low])", "sticky"),
+    ("limited | Mux(coarse, rounded[bits], rounded[-1])", "limited | Mux(coarse, rounded[bits], 0)"),
+    ("limited | Mux(coarse, rounded[bits], rounded[-1])", "limited | rounded[-1]"),
+    ("limited | Mux(", "Mux("),
+    ("(found ^ signs) + negative", "(found ^ signs)"),
+], ids=["beyond", "great", "low", "rest", "halves", "most of 16", "most of 8", "limited", "sign"])
+def test_other_quantizers_are_refuted(old, new, tmp_path):
+    dut = mutant(error_quantizer, old, new).ErrorQuantizer(*QUANTIZERS[0])
+    refuted(dut, quantizer_rules(2), tmp_path, depth=dut.latency + 2, bounded=True)
