@@ -17,6 +17,7 @@ ENGINE_ERRORS = {
     5: "the program's checksum is wrong", 6: "the program ends too early",
     7: "the program goes on after its end", 8: "the input ended before the batch was complete",
     9: "the input went on after the batch was complete", 10: "no program is loaded",
+    11: "the input begins with a command that the program does not know",
 }
 
 

@@ -1,17 +1,21 @@
 """Layouts that the training engine's units share: docs/engines/training-machine.md."""
 
-from amaranth import Shape
+from amaranth import Shape, signed
 from amaranth.lib import data
 
+from ...golden.training.isa import FIELDS, IMMEDIATE_BITS
 from ...golden.training.registers import REGISTER_BITS, REGISTERS
 
-__all__ = ["DESCRIPTOR", "MEMORY_CYCLES", "PAIR", "PASS", "vector"]
+__all__ = ["DESCRIPTOR", "INSTRUCTION", "MEMORY_CYCLES", "PAIR", "PASS", "vector"]
 
 MEMORY_CYCLES = 2
 """From an address to the memory's data: block RAM and its output register."""
 
 PASS = data.StructLayout({name: REGISTER_BITS for name in REGISTERS})
 """The pass registers; they do not change while a unit is busy."""
+
+INSTRUCTION = data.StructLayout(FIELDS | {"value": signed(IMMEDIATE_BITS)})
+"""Of the controller: docs/engines/training-machine.md."""
 
 DESCRIPTOR = data.StructLayout({"planes": 3, "drop": 4})
 """Of a slot: planes - 1, and the shift of its numbers."""

@@ -1,0 +1,30 @@
+"""The registers that tell units what to do."""
+
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ...golden.training.registers import REGISTER_BITS, REGISTERS
+from .layouts import PASS
+
+__all__ = ["PassRegisters"]
+
+
+class PassRegisters(wiring.Component):
+    """The pass registers, written by number; other numbers write nothing.
+
+    Members: ``address``: In(24), ``data``: In(24), ``write``: In(1), ``o``: Out(PASS).
+
+    Timing: one cycle. After a reset all are 0.
+    """
+
+    def __init__(self):
+        super().__init__({
+            "address": In(REGISTER_BITS), "data": In(REGISTER_BITS), "write": In(1), "o": Out(PASS)})
+
+    def elaborate(self, platform):
+        m = Module()
+        for number, name in enumerate(REGISTERS):
+            with m.If(self.write & (self.address == number)):
+                m.d.sync += self.o[name].eq(self.data)
+        return m
