@@ -51,8 +51,9 @@ def test_labels_have_eight_bits():
 
 
 @pytest.mark.parametrize("classes, groups, message", [
-    (0, 1, "register classes must be 1 .. 255, not 0"), (256, 1, "register classes must be 1 .. 255, not 256"),
-    (3, 1, "label must be 0 .. 2, not 3"), (4, 0, "images of a pass of the loss unit must be 1 .. 1024, not 0"),
+    (0, 1, "register classes must be 1 .. 255, not 0"),
+    (256, 1, "register classes must be 1 .. 255, not 256"), (3, 1, "label must be 0 .. 2, not 3"),
+    (4, 0, "images of a pass of the loss unit must be 1 .. 1024, not 0"),
     (4, 257, "images of a pass of the loss unit must be 1 .. 1024, not 1028")])
 def test_passes_without_a_meaning(classes, groups, message):
     machine = loaded(program([0, 3, 1, 0], classes, groups=groups, z_half=4, error_half=4))

@@ -94,7 +94,8 @@ def pool_of_norm():
     (lambda: changed(GRAPH, "conv1", attributes={"kernel_shape": (3, 3), "strides": (2, 1),
                                                  "pads": (1, 1, 6, 1)}),
      "node 'conv1' must have the same stride down and right, not 2 and 1"),
-    (lambda: convolutional((1, 2, 2), (), 256, set(), 0), "node 'logits' must have at most 255 outputs, not 256"),
+    (lambda: convolutional((1, 2, 2), (), 256, set(), 0),
+     "node 'logits' must have at most 255 outputs, not 256"),
     (biased, "node 'conv1' must have no bias before a BatchNormalization, not 3 inputs"),
     (without_bias, "node 'logits' must have a bias, not 2 inputs")])
 def test_graphs_that_the_engine_cannot_run(graph, message):
