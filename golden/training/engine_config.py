@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields
 
 from .config import MASTER_BITS, WIDE_BITS
 
-__all__ = ["ACCUMULATOR_BITS", "ERROR_BITS", "MOST_PLANES", "MOST_SHIFT", "PLANE_BITS", "PLANES", "PRESETS",
-           "SLOT_WORDS", "SUM_BITS", "TILE_SUM_BITS", "EngineConfig"]
+__all__ = ["ACCUMULATOR_BITS", "ERROR_BITS", "LABELS", "LABEL_BITS", "MOST_CLASSES", "MOST_PLANES",
+           "MOST_SHIFT", "PLANE_BITS", "PLANES", "PRESETS", "SLOT_WORDS", "SUM_BITS", "TILE_SUM_BITS",
+           "EngineConfig"]
 
 PLANE_BITS = 2
 """Bits of a digit: the multipliers are 2 by 2."""
@@ -31,6 +32,12 @@ ACCUMULATOR_BITS = 17
 
 TILE_SUM_BITS = 52
 """Sums of magnitudes of half a tile, over all images."""
+
+LABELS, LABEL_BITS = 1024, 8
+"""Images whose labels the loss unit keeps, and bits of a label."""
+
+MOST_CLASSES = 255
+"""Classes of a network."""
 
 _DEPTHS = ("left_slots", "right_slots", "maps", "z_depth", "error_depth", "winner_depth", "weight_depth",
            "program_depth", "data_depth")

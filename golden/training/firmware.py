@@ -17,10 +17,10 @@ import enum
 from .firmware_backward import backward
 from .firmware_base import RECORD, SAVED, Firmware
 from .firmware_forward import forward
-from .firmware_loss import logits, loss, loss_data
+from .firmware_loss import logits, loss
 from .firmware_precision import learned_widths, precision_data, precision_of_gradients, whole_widths
 from .firmware_update import load_random, update
-from .registers import Get, Unit
+from .registers import Get, Put, Unit
 
 __all__ = ["COMMAND_ERROR", "Command", "firmware"]
 
@@ -44,7 +44,6 @@ def firmware(plan, states, settings=None):
     (DynastySettings) of dynamic precision.
     """
     fw = Firmware(plan)
-    loss_data(fw)
     fw.states = fw.word("random states", states)
     if plan.mode == "dynamic":
         precision_data(fw, settings)
@@ -62,7 +61,7 @@ def firmware(plan, states, settings=None):
 
 def _dispatch(fw):
     for name, value in (("wide", 0), ("groups", fw.plan.groups), ("momentum", fw.training.momentum),
-                        ("flagged", int(fw.training.error_bits == 8)), ("right_wide", 0)):
+                        ("flagged", int(fw.training.error_bits == 8))):
         fw.register(name, value)
     with fw.borrowed("command") as (command,):
         fw.in_(command)
@@ -81,10 +80,10 @@ def _train(fw):
         fw.in_(fw.rate)
         fw.in_(fw.log_levels)
         fw.clear(greatest)
-        fw.set(label, fw.labels)
+        fw.clear(label)
         with fw.repeat(images, fw.plan.batch):
             fw.in_(fw.t)
-            fw.store(fw.t, 0, label)
+            fw.put(Put.LABEL, fw.t, 0, label)
             fw.max(greatest, greatest, fw.t)
             fw.add(label, label, 1)
         _images(fw)

@@ -42,7 +42,6 @@ def _move(fw, layers):
 def _weight_gradient(fw, top):
     """Gradients to gradient memory, their r to ``gradient_scale``."""
     fw.registers_of_fields(blocks="in_blocks", right_stride="in_tiles", right_base="right_in")
-    fw.register("right_wide", 0)
     fw.register("keep_most", 0)
     with fw.borrowed("left out sums blocks far") as (left, out, sums, blocks, far):
         for x, name in ((left, "left_error"), (out, "weight_base"), (sums, "weight_map"),
@@ -110,7 +109,6 @@ def _input_gradient(fw):
     """Wide errors of the layer's input to error memory from 0 on; ``most`` and ``exponent`` are theirs."""
     fw.registers_of_fields(blocks="out_blocks", left_stride="row_tiles", right_stride="out_tiles",
                            right_base="right_error")
-    fw.register("right_wide", int(fw.plan.wide))
     fw.register("keep_most", 0)
     with fw.borrowed("left out sums blocks far") as (left, out, sums, blocks, far):
         fw.clear(out)

@@ -8,11 +8,12 @@ import numpy as np
 from ..common.program import ErrorCode, ProgramError
 from .arithmetic import wrap
 from .config import MASTER_BITS
-from .engine_config import ACCUMULATOR_BITS, SUM_BITS
+from .engine_config import ACCUMULATOR_BITS, LABEL_BITS, LABELS, SUM_BITS
 from .isa import REGISTER_COUNT
 from .lfsr import STATE_BITS, RandomLanes
 from .machine_controller import Controller
 from .machine_element import run_element
+from .machine_loss import run_loss
 from .machine_matrix import run_matrix
 from .machine_memory import OperandMemory
 from .machine_update import run_input, run_update
@@ -28,15 +29,18 @@ PARAMETER_BITS = {Slot.MEAN: 25, Slot.MANTISSA: 17, Slot.SHIFT: 6, Slot.GAMMA: 8
 
 _UNSIGNED = (Slot.MANTISSA, Slot.SHIFT)
 _SHIFTS = ("error_shift", "product_shift", "gradient_shift")
-_RUN = {Unit.MATRIX: run_matrix, Unit.ELEMENT: run_element, Unit.UPDATE: run_update, Unit.INPUT: run_input}
+_RUN = {Unit.MATRIX: run_matrix, Unit.ELEMENT: run_element, Unit.UPDATE: run_update, Unit.INPUT: run_input,
+        Unit.LOSS: run_loss}
 
 # While which units are busy a program must leave a port alone; PARAMETER: see `Machine.put`.
 _PACKING = {Unit.ELEMENT, Unit.UPDATE, Unit.INPUT}
 _GETS = {Get.MATRIX: {Unit.MATRIX}, Get.ELEMENT: {Unit.ELEMENT}, Get.RANDOM: {Unit.UPDATE},
-         Get.Z: {Unit.MATRIX, Unit.ELEMENT}, Get.LENGTH: _PACKING, Get.SUM: {Unit.MATRIX},
-         Get.PLANES: _PACKING, Get.STORED: {Unit.UPDATE}, Get.ACCUMULATOR: {Unit.UPDATE}}
-_PUTS = {Put.REGISTER: set(Unit), Put.PARAMETER: set(), Put.ERROR: {Unit.MATRIX, Unit.ELEMENT},
-         Put.PLANES: _PACKING, Put.RANDOM: {Unit.UPDATE}}
+         Get.Z: {Unit.MATRIX, Unit.ELEMENT, Unit.LOSS}, Get.LENGTH: _PACKING, Get.SUM: {Unit.MATRIX},
+         Get.PLANES: _PACKING, Get.STORED: {Unit.UPDATE}, Get.ACCUMULATOR: {Unit.UPDATE},
+         Get.LOSS: {Unit.LOSS}}
+_PUTS = {Put.REGISTER: set(Unit), Put.PARAMETER: set(),
+         Put.ERROR: {Unit.MATRIX, Unit.ELEMENT, Unit.LOSS}, Put.PLANES: _PACKING, Put.RANDOM: {Unit.UPDATE},
+         Put.LABEL: {Unit.LOSS}}
 
 
 def _integers(bits, width, signed=True):
@@ -50,12 +54,13 @@ class Machine:
 
     ``program`` (instructions' words) and ``data`` are object arrays of Python integers; int64 are ``stored``,
     ``accumulators``, ``gradients`` (weight_depth, S), ``z``, ``errors``, ``winners`` (depth, S), ``maps``
-    (planes - 1), ``lengths``, ``sums``, and ``parameters`` (slots, 2, S). ``left`` and ``right`` are
-    `OperandMemory`. All keep what they hold between runs, as ``registers`` (of passes, unsigned) and
-    ``random`` do.
+    (planes - 1), ``lengths``, ``sums``, ``labels``, ``loss`` (miss, most), and ``parameters`` (slots, 2, S).
+    ``left`` and ``right`` are `OperandMemory`. All keep what they hold between runs, as ``registers`` (of
+    passes, unsigned) and ``random`` do.
 
-    ``cycles`` {Unit: {mode: cycles}} counts since the machine was made: products' pairs of planes, others'
-    vectors; ``instructions`` those of the last run, ``output`` its (word, last), also after an error.
+    ``cycles`` {Unit: {mode: cycles}} counts since the machine was made: products' pairs of planes, the loss
+    unit's cycles, others' vectors; ``instructions`` those of the last run, ``output`` its (word, last), also
+    after an error.
     """
 
     def __init__(self, config):
@@ -68,6 +73,7 @@ class Machine:
                                              (config.z_depth, config.error_depth, config.winner_depth))
         self.maps, self.lengths = np.zeros((2, config.maps), np.int64)
         self.sums = np.zeros(2 * config.maps, np.int64)
+        self.labels, self.loss = np.zeros(LABELS, np.int64), np.zeros(2, np.int64)
         self.left = OperandMemory(config.left_slots, lanes)
         self.right = OperandMemory(config.right_slots, lanes)
         self.parameters = np.zeros((len(Slot), 2, lanes), np.int64)
@@ -154,7 +160,8 @@ class Machine:
             return int(states[self._within(port, address, len(states))]) >> STATE_BITS - RANDOM_BITS
         memory = {Get.MATRIX: self.matrix_sums, Get.ELEMENT: self.element_sums, Get.Z: self.z,
                   Get.LENGTH: self.lengths, Get.SUM: self.sums, Get.PLANES: self.maps,
-                  Get.STORED: self.stored, Get.ACCUMULATOR: self.accumulators}[port].reshape(-1)
+                  Get.STORED: self.stored, Get.ACCUMULATOR: self.accumulators,
+                  Get.LOSS: self.loss}[port].reshape(-1)
         return int(memory[self._within(port, address, len(memory))])
 
     def put(self, number, address, value):
@@ -177,8 +184,11 @@ class Machine:
             fitted = value & (1 << bits) - 1 if slot in _UNSIGNED else wrap(value, bits)
             self.parameters.reshape(-1)[address] = fitted
         else:
-            memory = (self.errors if port == Put.ERROR else self.maps).reshape(-1)
-            fitted = wrap(value, SUM_BITS) if port == Put.ERROR else value & (1 << MAP_BITS) - 1
+            memory = {Put.ERROR: self.errors, Put.PLANES: self.maps, Put.LABEL: self.labels}[port].reshape(-1)
+            if port == Put.ERROR:
+                fitted = wrap(value, SUM_BITS)
+            else:
+                fitted = value & (1 << (MAP_BITS if port == Put.PLANES else LABEL_BITS)) - 1
             memory[self._within(port, address, len(memory))] = fitted
 
     @staticmethod

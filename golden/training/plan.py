@@ -5,6 +5,7 @@ from math import prod
 
 from shiftwork.golden.common.layers import conv_geometry
 
+from .engine_config import LABELS, MOST_CLASSES
 from .operations import check_terms
 from .tiles import kernel_shape
 
@@ -87,6 +88,9 @@ def layers(network):
                  "have a bias" if last else "have no bias before a BatchNormalization",
                  f"{len(node.inputs)} inputs")
         found.append(_layer(network, node, norm, pool is not None))
+        if last:
+            classes = found[-1].weight[0]
+            _require(classes <= MOST_CLASSES, node, f"have at most {MOST_CLASSES} outputs", classes)
     return tuple(found)
 
 
@@ -114,6 +118,8 @@ class Plan:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
         if batch < 1 or batch % block:
             raise ValueError(f"batch must be a multiple of {block}, twice the engine's side, not {batch}")
+        if batch > LABELS:
+            raise ValueError(f"batch must be at most {LABELS}, not {batch}")
         for name, found, must in (("random_lanes", net.config.random_lanes, side),
                                   ("block", net.config.block, block),
                                   ("normal_bits", net.config.normal_bits, 16),

@@ -11,9 +11,8 @@ REGISTERS = (
     # Of several units.
     "groups", "left_base", "right_base", "wide", "map_base",
     # Matrix unit.
-    "matrix_mode", "right_wide", "blocks", "left_stride", "right_stride", "height", "width", "out_height",
-    "out_width", "kernel_height", "kernel_width", "stride", "pad_top", "pad_left", "out_base", "sums_base",
-    "keep_most",
+    "matrix_mode", "blocks", "left_stride", "right_stride", "height", "width", "out_height", "out_width",
+    "kernel_height", "kernel_width", "stride", "pad_top", "pad_left", "out_base", "sums_base", "keep_most",
     # Element unit.
     "element_mode", "z_base", "z_half", "error_base", "error_half", "winner_base", "rows", "columns",
     "pooled", "error_shift", "product_shift", "flagged",
@@ -21,6 +20,8 @@ REGISTERS = (
     "update_mode", "weight_base", "tiles", "gradient_shift", "levels", "rate", "momentum",
     # Input unit.
     "channels", "pixels",
+    # Loss unit.
+    "classes",
 )
 """Names of the pass registers; a register's number is its place. docs/engines/training-machine.md."""
 
@@ -32,6 +33,7 @@ class Unit(enum.IntEnum):
     ELEMENT = 1
     UPDATE = 2
     INPUT = 3
+    LOSS = 4
 
 
 class Matrix(enum.IntEnum):
@@ -71,6 +73,8 @@ class Get(enum.IntEnum):
     PLANES = 6
     STORED = 7
     ACCUMULATOR = 8
+    CYCLES = 9      #: busy cycles of unit `address` since the run's start; address 5: all cycles
+    LOSS = 10
 
 
 class Put(enum.IntEnum):
@@ -81,6 +85,7 @@ class Put(enum.IntEnum):
     ERROR = 2
     PLANES = 3
     RANDOM = 4
+    LABEL = 5
 
 
 class Slot(enum.IntEnum):

@@ -4,6 +4,7 @@ from amaranth import Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from ...golden.common.program import ErrorCode
 from ...golden.training.isa import INSTRUCTION_BITS, WORD_BITS, Op
@@ -44,7 +45,7 @@ class Controller(wiring.Component):
     word : Out(stream of 32)
         The input's next words, for the input unit while it is busy; to be ``ready`` is to take.
     registers : Out(PASS)
-    unit_start : Out(4), one cycle; unit_busy : In(4)
+    unit_start : Out(5), one cycle; unit_busy : In(5)
         By `Unit`; a unit is busy from two cycles behind its start on at the latest.
     get_kind : Out(4), get_address : Out(24), get_data : In(signed(88))
         GET: the data are taken in the cycle `GET_CYCLES` behind the first with this kind and address.
@@ -179,7 +180,7 @@ class Controller(wiring.Component):
                 with m.If(reader.o.valid):
                     m.next = "WRITE"
             with m.Case(Op.START):
-                m.d.sync += self.unit_start.eq(Const(1, len(Unit)) << value[:2])
+                m.d.sync += self.unit_start.eq(Const(1, len(Unit)) << value[:bits_for(len(Unit) - 1)])
                 m.next = "DECODE"
             with m.Case(Op.WAIT):
                 with m.If(~self.unit_busy.any()):

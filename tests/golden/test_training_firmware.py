@@ -41,7 +41,7 @@ def test_strides_pads_hidden_gemms_and_several_blocks(mode, bits):
     assert np.array_equal(found, pair.golden.logits(x))
 
 
-def test_more_classes_than_registers():
+def test_classes_of_several_blocks():
     pair = Pair(integer_network(convolutional((1, 4, 4), (3,), 15, {1}, 0), 2), 8, "wide")
     for x, labels in batches((1, 4, 4), 15, 8, 2):
         pair.step(x, labels)

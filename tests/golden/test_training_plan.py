@@ -94,6 +94,8 @@ def pool_of_norm():
     (lambda: changed(GRAPH, "conv1", attributes={"kernel_shape": (3, 3), "strides": (2, 1),
                                                  "pads": (1, 1, 6, 1)}),
      "node 'conv1' must have the same stride down and right, not 2 and 1"),
+    (lambda: convolutional((1, 2, 2), (), 256, set(), 0),
+     "node 'logits' must have at most 255 outputs, not 256"),
     (biased, "node 'conv1' must have no bias before a BatchNormalization, not 3 inputs"),
     (without_bias, "node 'logits' must have a bias, not 2 inputs")])
 def test_graphs_that_the_engine_cannot_run(graph, message):
@@ -111,6 +113,7 @@ def test_a_tensor_has_one_reader():
     (8, "narrow", {}, "mode must be one of wide, fixed, dynamic, not 'narrow'"),
     (6, "wide", {}, "batch must be a multiple of 4, twice the engine's side, not 6"),
     (0, "wide", {}, "batch must be a multiple of 4, twice the engine's side, not 0"),
+    (1028, "wide", {}, "batch must be at most 1024, not 1028"),
     (8, "wide", {"normal_bits": 12, "normal_fraction": 8}, "normal_bits must be 16 for an engine of side 2, "
                                                            "not 12"),
     (8, "wide", {"normal_fraction": 8}, "normal_fraction must be 12 for an engine of side 2, not 8")])

@@ -7,7 +7,7 @@ from amaranth.hdl import ResetInserter, Signal
 from shiftwork.golden.common.program import ErrorCode
 from shiftwork.golden.training.engine_config import EngineConfig
 from shiftwork.golden.training.isa import Instruction, Op
-from shiftwork.golden.training.registers import REGISTERS, Put
+from shiftwork.golden.training.registers import REGISTERS, Put, Unit
 from shiftwork.hw.training.controller import GET_CYCLES, Controller
 
 from .kit import monitor, plain, simulate, sink, source
@@ -77,9 +77,9 @@ class Bench:
 
     async def units(self, ctx):
         """Units that begin as late as they may, or earlier, and take their time."""
-        soon, left = 0, [0] * 4
+        soon, left = 0, [0] * len(Unit)
         async for _, _, start in ctx.tick().sample(self.dut.unit_start):
-            for n in range(4):
+            for n in Unit:
                 if start >> n & 1:
                     assert not any(left), "No unit must be started while one is busy"
                     self.events.append(("start", n))
@@ -88,7 +88,7 @@ class Bench:
                     left[n] -= 1
                     if not left[n]:
                         self.events.append(("idle",))
-            soon = sum(bool(left[n]) << n for n in range(4))
+            soon = sum(bool(left[n]) << n for n in Unit)
             ctx.set(self.dut.unit_busy, soon)
 
     @property

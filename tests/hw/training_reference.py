@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from shiftwork.golden.common.program import ErrorCode
 from shiftwork.golden.training.isa import IMMEDIATE_BITS, REGISTER_COUNT, Instruction, Op
-from shiftwork.golden.training.registers import REGISTERS, Put
+from shiftwork.golden.training.registers import REGISTERS, Put, Unit
 
 from .test_training_arithmetic_units import RESULTS, wrapped
 
@@ -127,7 +127,7 @@ class _Writer:
         rng = self.rng
         op = rng.choice((Op.IN, Op.OUT, Op.START))
         if op == Op.START:
-            self.add(op, value=rng.randrange(4))
+            self.add(op, value=rng.choice([*Unit]))
             if rng.random() < 0.3:
                 self.arithmetic()
             self.add(Op.WAIT)
