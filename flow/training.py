@@ -72,7 +72,7 @@ WORDS = Words(
     zero="multiplications",
     dense="that multiplies all tiles in 8 bits, with as many multipliers,",
     ideal="The ideal is every multiplication of 8 by 8 bits, none for what fills tiles up, and never a wait.",
-    saved="multiplications' cycles saved",
+    saved="cycles of products saved",
     are="saved by narrow tiles",
     unit="step",
 )

@@ -25,7 +25,7 @@ PORTS = [{"name": "clk", "direction": "input", "width": 1}]
 
 @pytest.fixture
 def small(monkeypatch):
-    """The middles of digits, three batches, a small network; (change) -> what the hardware answers is changed by it."""
+    """The middles of digits, three batches, a small network; (change) -> the hardware's answers change."""
     whole = datasets.digits()
     few = replace(whole, train_x=whole.train_x[:50, :, 2:6, 2:6], train_y=whole.train_y[:50],
                   test_x=whole.test_x[:20, :, 2:6, 2:6], test_y=whole.test_y[:20])

@@ -101,7 +101,7 @@ def test_page_speaks_of_its_engine(name):
     some, words = results(images=2), engine(name).WORDS
     some["words"] = asdict(words)
     for layer in some["engines"][0]["layers"]:
-        layer["coefficients"] = layer["weights"]
+        layer["coefficients"] = layer["multiplications"] = layer["weights"]
     page = render(some)
     for text in (words.name, words.weights, words.zeros, words.dense, words.ideal,
                  f"{words.zero} that are {words.are}, percent"):

@@ -49,5 +49,5 @@ class GoldenSimulator:
         found = [session.run(packet, None if n else program) for n, packet in enumerate(packets)]
         if progress:
             progress(len(packets), len(packets))
-        return Output(np.array([one.values for one in found]), np.full(len(found), 7), np.full(len(found), 93),
-                      100 * len(found), 1e6)
+        load, run = (np.full(len(found), count) for count in (7, 93))
+        return Output(np.array([one.values for one in found]), load, run, 100 * len(found), 1e6)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from shiftwork.sim import runner
+from shiftwork.sim.engines import Engine
 from shiftwork.sim.runner import available_simulators, run_cocotb
 from shiftwork.sim.tools import ToolError
 from shiftwork.sim.verify import verify
@@ -54,6 +55,24 @@ def test_faults_are_found_compiled(tmp_path):
         run(tmp_path, "compiled", Fault.CYCLES)
 
 
+def test_an_engine_that_learns_runs_its_batches_in_order(tmp_path, monkeypatch):
+    """.. and what is not to be checked may be any."""
+    monkeypatch.setattr(Engine, "ordered", True)
+    values = 2 * BEATS * CONFIG.drain_width
+    assert run(tmp_path, "compiled")["values"] == values
+    with pytest.raises(AssertionError, match="values of the output stream, batch 0"):
+        run(tmp_path, "compiled", Fault.VALUE)
+    assert run(tmp_path, "compiled", Fault.VALUE, unchecked=[2, 2])["values"] == values - 4
+    with pytest.raises(AssertionError, match="Batch 0 must yield 24 values, not 26"):
+        run(tmp_path, "compiled", Fault.LATE_LAST)
+
+
+@pytest.mark.skipif("icarus" not in SIMULATORS, reason="needs Icarus Verilog")
+def test_what_is_not_checked(tmp_path):
+    found = run(tmp_path, "icarus", Fault.VALUE, ["batches_without_stalls"], unchecked=[2, 2])
+    assert found["tests"] == 1
+
+
 @pytest.mark.parametrize("changes, message", [
     ({"inputs": np.zeros((2, BEATS, 3))}, r"Inputs must have shape \(batches, beats, 2\), not \(2, 12, 3\)"),
     ({"expected": np.zeros((2, 3))}, r"Expected values must have shape \(2, a multiple of 2\), not \(2, 3\)"),
@@ -63,7 +82,7 @@ def test_arguments(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         run(tmp_path, "compiled", **changes)
     program, inputs, values = stub_job()
-    message = "must be a CirculantConfig, SmartExchangeConfig or TernaryConfig, not None"
+    message = "must be a CirculantConfig, EngineConfig, SmartExchangeConfig or TernaryConfig, not None"
     with pytest.raises(ValueError, match=message):
         verify("", None, program, inputs, values, tmp_path)
 
