@@ -4,7 +4,6 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...golden.common.program import ErrorCode
 from ...golden.training.engine_config import SUM_BITS, TILE_SUM_BITS
 from ...golden.training.isa import INSTRUCTION_BITS, WORD_BITS
 from ...golden.training.program import MAGIC
@@ -13,13 +12,16 @@ from ..common.delay import delay
 from ..common.loader import ProgramLoader
 from ..common.stream import packet
 from .controller import Controller
+from .cycle_counters import CycleCounters
 from .element_unit import ElementUnit
 from .get_port import GetPort
 from .input_unit import InputUnit
+from .loss_unit import LossUnit
 from .matrix_unit import MatrixUnit
 from .operand_memory import OperandMemory
 from .packer import Packer
 from .ram import Ram
+from .run_status import RunStatus
 from .update import UpdateUnit
 
 __all__ = ["TrainingEngine"]
@@ -64,6 +66,7 @@ class TrainingEngine(wiring.Component):
         self._control(m, loader)
         self._passes(m)
         self._matrix(m, memories)
+        self._errors(m, memories["error"])
         self._element(m, memories)
         self._update(m, memories, loader)
         self._pack(m, memories, loader)
@@ -77,6 +80,7 @@ class TrainingEngine(wiring.Component):
         m.submodules.element = self._element_unit = ElementUnit(config)
         m.submodules.update = self._update_unit = UpdateUnit(config)
         m.submodules.input = self._input_unit = InputUnit(config)
+        m.submodules.loss = self._loss = LossUnit(config)
         m.submodules.packer = self._packer = Packer(config)
         m.submodules.left = self._left = OperandMemory(config, config.left_slots)
         m.submodules.right = self._right = OperandMemory(config, config.right_slots)
@@ -91,46 +95,39 @@ class TrainingEngine(wiring.Component):
         }
         for name, memory in memories.items():
             m.submodules[f"{name}_memory"] = memory
+        self._z = memories["z"]
         return memories
 
     def _control(self, m, loader):
-        """Program, start, errors and what the status registers show."""
+        """Program, runs and what the status registers show."""
         controller = self._controller
-        start = Signal()
-        m.d.sync += start.eq(self.start & ~self.busy)
+        m.submodules.status = status = RunStatus()
+        m.submodules.counters = self._counters = counters = CycleCounters()
         wiring.connect(m, wiring.flipped(self.i_program), loader.i)
         wiring.connect(m, wiring.flipped(self.i), controller.i)
         wiring.connect(m, controller.o, wiring.flipped(self.o))
         for name in ("program", "data"):
             for what, value in self._written(m, loader, name).items():
                 m.d.comb += getattr(controller, f"{name}_{what}").eq(value)
-        begins = start & loader.loaded
         m.d.comb += [
-            controller.start.eq(begins), loader.enable.eq(~self.busy), self.loaded.eq(loader.loaded),
-            self.busy.eq(controller.busy | start), self.finished.eq(controller.finished | controller.failed),
-            self.layer.eq(controller.unit_busy),
+            status.start.eq(self.start), status.clear.eq(self.clear),
+            status.controller_busy.eq(controller.busy), status.failed.eq(controller.failed),
+            status.code.eq(controller.error), status.loaded.eq(loader.loaded),
+            status.load_failed.eq(loader.failed), status.load_code.eq(loader.error),
+            status.load_done.eq(loader.done), status.taken.eq(self.i.valid & self.i.ready & self.i.p.last),
+            controller.start.eq(status.begins), loader.enable.eq(~status.busy),
+            self.loaded.eq(loader.loaded), self.busy.eq(status.busy), self.error.eq(status.error),
+            self.load_cycles.eq(status.load_cycles), self.run_cycles.eq(status.run_cycles),
+            self.finished.eq(controller.finished | controller.failed), self.layer.eq(controller.unit_busy),
+            counters.begin.eq(status.begins), counters.running.eq(status.busy),
+            counters.units.eq(controller.unit_busy), counters.address.eq(controller.get_address),
         ]
-        taken = Signal()
-        with m.If(begins):
-            m.d.sync += [taken.eq(0), self.load_cycles.eq(0), self.run_cycles.eq(0)]
-        with m.Elif(controller.busy):
-            m.d.sync += [taken.eq(taken | (self.i.valid & self.i.ready & self.i.p.last)),
-                         self.load_cycles.eq(self.load_cycles + ~taken),
-                         self.run_cycles.eq(self.run_cycles + taken)]
-        with m.If(loader.failed):
-            m.d.sync += self.error.eq(loader.error)
-        with m.Elif(controller.failed):
-            m.d.sync += self.error.eq(controller.error)
-        with m.Elif(start & ~loader.loaded):
-            m.d.sync += self.error.eq(ErrorCode.NO_PROGRAM)
-        with m.Elif(self.clear | loader.done):
-            m.d.sync += self.error.eq(0)
 
     def _passes(self, m):
         """Starts of units; the packer works for the one that was started last."""
         controller, packer = self._controller, self._packer
         units = {Unit.MATRIX: self._matrix_unit, Unit.ELEMENT: self._element_unit,
-                 Unit.UPDATE: self._update_unit, Unit.INPUT: self._input_unit}
+                 Unit.UPDATE: self._update_unit, Unit.INPUT: self._input_unit, Unit.LOSS: self._loss}
         active = Signal(len(Unit))
         with m.If(controller.unit_start.any()):
             m.d.sync += active.eq(controller.unit_start)
@@ -142,7 +139,8 @@ class TrainingEngine(wiring.Component):
         mode = controller.registers.element_mode
         activates = active[Unit.INPUT] | (active[Unit.ELEMENT] & (mode[:3] == Element.ACTIVATE))
         m.d.comb += [
-            packer.registers.eq(controller.registers), packer.start.eq(controller.unit_start[1:].any()),
+            packer.registers.eq(controller.registers),
+            packer.start.eq(controller.unit_start[Unit.ELEMENT:Unit.INPUT + 1].any()),
             packer.signed.eq(~activates), packer.to_left.eq(~activates),
             packer.to_right.eq(~active[Unit.UPDATE]), packer.shared.eq(~active[Unit.UPDATE]),
         ]
@@ -160,19 +158,34 @@ class TrainingEngine(wiring.Component):
             drain.bias_lane.eq(lane), drain.bias_data.eq(controller.put_data),
             drain.bias_write.eq(put & (slot == Slot.BIAS)), drain.probe_address.eq(controller.get_address),
         ]
-        error, puts = memories["error"], self._puts(Put.ERROR)
-        side = self.config.side
         for name, data in (("z", drain.z_data), ("gradient", drain.wide_data)):
             memory = memories[name]
             m.d.comb += [memory.write_address.eq(drain.address), memory.write_data.eq(data),
                          memory.write.eq(getattr(drain, f"{name}_write"))]
         m.d.comb += [
-            error.write_address.eq(Mux(puts, controller.put_address >> side.bit_length() - 1, drain.address)),
-            error.write_data.eq(Mux(puts, controller.put_data[:SUM_BITS].replicate(side), drain.wide_data)),
-            error.write.eq(drain.error_write.replicate(side) | (puts << lane)),
             memories["sum"].write_address.eq(drain.sums_address),
             memories["sum"].write_data.eq(drain.sums_data), memories["sum"].write.eq(drain.sums_write),
         ]
+
+    def _errors(self, m, error):
+        """Writes of the error memory: by the matrix unit, the loss unit, and PUT lane by lane."""
+        controller, drain, loss = self._controller, self._matrix_unit.drain, self._loss
+        side = self.config.side
+        puts, (_, lane) = self._puts(Put.ERROR), self._parameter()
+        m.d.comb += [
+            error.write_address.eq(drain.address), error.write_data.eq(drain.wide_data),
+            error.write.eq(drain.error_write.replicate(side)),
+            loss.z_data.eq(self._z.data), loss.label_address.eq(controller.put_address),
+            loss.label_data.eq(controller.put_data), loss.label_write.eq(self._puts(Put.LABEL)),
+            loss.probe_address.eq(controller.get_address),
+        ]
+        with m.If(loss.error_write):
+            m.d.comb += [error.write_address.eq(loss.error_address), error.write_data.eq(loss.error_data),
+                         error.write.eq(~0)]
+        with m.If(puts):
+            m.d.comb += [error.write_address.eq(controller.put_address >> side.bit_length() - 1),
+                         error.write_data.eq(controller.put_data[:SUM_BITS].replicate(side)),
+                         error.write.eq(1 << lane)]
 
     def _puts(self, kind):
         return self._controller.put & (self._controller.put_kind == kind)
@@ -251,7 +264,8 @@ class TrainingEngine(wiring.Component):
         address = controller.get_address
         word, z, weight = address >> side.bit_length() - 1, memories["z"], memories["weight"]
         m.d.comb += [
-            z.address.eq(Mux(self._element_unit.busy, self._element_unit.z_address, word)),
+            z.address.eq(Mux(self._element_unit.busy, self._element_unit.z_address,
+                             Mux(self._loss.busy, self._loss.z_address, word))),
             weight.address.eq(Mux(self._update_unit.busy, self._update_unit.weight_address, word)),
             memories["length"].address.eq(address), memories["sum"].address.eq(address),
             get.kind.eq(controller.get_kind), get.address.eq(address), controller.get_data.eq(get.data),
@@ -261,6 +275,7 @@ class TrainingEngine(wiring.Component):
             get.get_z.eq(z.data), get.get_length.eq(memories["length"].data),
             get.get_sum.eq(memories["sum"].data), get.get_planes.eq(memories["map"].data),
             get.get_stored.eq(weight.data), get.get_accumulator.eq(weight.data),
+            get.get_cycles.eq(self._counters.data), get.get_loss.eq(self._loss.probe_data),
         ]
 
     @staticmethod

@@ -20,7 +20,7 @@ def shapes(config):
     z, stored = vector(config.side, WIDE_BITS), weights(config.side)
     return {Get.MATRIX: signed(WORD_BITS), Get.ELEMENT: signed(WORD_BITS), Get.RANDOM: 16, Get.Z: z,
             Get.LENGTH: 5, Get.SUM: TILE_SUM_BITS, Get.PLANES: 3, Get.STORED: stored,
-            Get.ACCUMULATOR: stored}
+            Get.ACCUMULATOR: stored, Get.CYCLES: 32, Get.LOSS: 32}
 
 
 class GetPort(wiring.Component):
