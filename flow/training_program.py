@@ -20,7 +20,7 @@ from .errors import FlowError
 __all__ = ["COUNTED", "Prepared", "StepOutput", "TrainingProgram", "beats", "network_bytes", "network_of",
            "step_output", "words"]
 
-COUNTED = ("matrix", "element", "update", "input", "all")
+COUNTED = ("matrix", "element", "update", "input", "loss", "all")
 """What a step's output counts the busy cycles of, in the order of its words; "all" are the run's."""
 
 _PIXEL = 255 / 128
@@ -141,7 +141,7 @@ class StepOutput:
 
     miss: int                 #: sum of 1 - the label's probability, 2 ** -15
     tolerance: int | None     #: of dynamic precision
-    cycles: dict[str, int]    #: of `COUNTED`; empty where the program does not count
+    cycles: dict[str, int]    #: of `COUNTED`
 
     @property
     def checked(self):
@@ -150,13 +150,6 @@ class StepOutput:
 
 
 def step_output(packets, found):
-    """The StepOutput of a step's output words ``found``, uint32.
-
-    Behind what `Packets.parse_train` takes there may be a word for each of `COUNTED`.
-    """
-    count = 1 + (packets.mode == "dynamic")
-    if len(found) not in (count, count + len(COUNTED)):
-        raise ValueError(f"output of a step must have {count} words, or {count + len(COUNTED)} with cycles, "
-                         f"not {len(found)}")
-    return StepOutput(*packets.parse_train(found[:count]),
-                      dict(zip(COUNTED, map(int, found[count:]), strict=False)))
+    """The StepOutput of a step's output words ``found``, uint32."""
+    miss, tolerance, cycles = packets.parse_train(found)
+    return StepOutput(miss, tolerance, dict(zip(COUNTED, cycles, strict=True)))

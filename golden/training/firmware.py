@@ -3,7 +3,7 @@
 A run takes one packet, of one command:
 
     0   one step: rate (in 1 / 512), log2 of the levels, a label for each image, the images
-        -> miss, and, with dynamic precision, the tolerance
+        -> miss, with dynamic precision the tolerance, and cycles of each unit and of all so far
     1   inference: the images  ->  of each image the logits, 32 bits each
     2   dump  ->  all that training has changed (`packets.parse_dump`)
     3   maps  ->  the width of each map entry
@@ -103,10 +103,13 @@ def _train(fw):
     fw.store(fw.t, fw.seen)
     if dynamic:
         precision_of_gradients(fw)
-    fw.out(fw.miss, last=not dynamic)
+    fw.out(fw.miss)
     if dynamic:
         fw.load(fw.t, fw.tolerance)
-        fw.out(fw.t, last=True)
+        fw.out(fw.t)
+    for counter in range(COUNTERS):
+        fw.get(fw.t, Get.CYCLES, counter)
+        fw.out(fw.t, last=counter == COUNTERS - 1)
     fw.halt()
 
 

@@ -110,6 +110,7 @@ class Machine:
         if not self.loaded:
             raise ProgramError(ErrorCode.NO_PROGRAM, "Program must be loaded before a start, not missing")
         self._input, self._taken, self.busy = [int(word) for word in words], 0, None
+        self._before = self._counted()
         controller = Controller(self, self.controller)
         try:
             controller.run(limit)
@@ -151,6 +152,11 @@ class Machine:
             raise ValueError(f"port {port.name.lower()} must be used after a WAIT for "
                              f"{self.busy.name.lower()}")
 
+    def _counted(self):
+        """Cycles of each unit since the machine was made, and behind them their sum."""
+        found = [self.cycles[unit].total() for unit in Unit]
+        return [*found, sum(found)]
+
     def get(self, number, address):
         """What GET reads from port ``number``."""
         port = Get(number)
@@ -158,6 +164,8 @@ class Machine:
         if port == Get.RANDOM:
             states = self.random.states
             return int(states[self._within(port, address, len(states))]) >> STATE_BITS - RANDOM_BITS
+        if port == Get.CYCLES:
+            return self._counted()[address] - self._before[address]
         memory = {Get.MATRIX: self.matrix_sums, Get.ELEMENT: self.element_sums, Get.Z: self.z,
                   Get.LENGTH: self.lengths, Get.SUM: self.sums, Get.PLANES: self.maps,
                   Get.STORED: self.stored, Get.ACCUMULATOR: self.accumulators,

@@ -7,39 +7,40 @@ from ..common.program import ErrorCode, ProgramError
 from .arithmetic import divide_round, root_with_sticky, wrap
 from .isa import WORD_BITS, Instruction, Op
 
-__all__ = ["Controller"]
+__all__ = ["Controller", "within"]
 
 
-def _within(name, value, least, most):
+def within(name, value, least, most):
+    """``value``; raises ValueError unless it is ``least`` .. ``most``."""
     if not least <= value <= most:
         raise ValueError(f"{name} must be {least} .. {most}, not {value}")
     return value
 
 
 def _shift_left(x, y):
-    return x << _within("shift", y, 0, WORD_BITS - 1)
+    return x << within("shift", y, 0, WORD_BITS - 1)
 
 
 def _shift_right(x, y):
-    return x >> _within("shift", y, 0, WORD_BITS - 1)
+    return x >> within("shift", y, 0, WORD_BITS - 1)
 
 
 def _round(x, y):
-    _within("shift", y, 1 - WORD_BITS, WORD_BITS - 1)
+    within("shift", y, 1 - WORD_BITS, WORD_BITS - 1)
     return divide_round(x, 1 << y) if y > 0 else x << -y
 
 
 def _saturate(x, y):
-    most = (1 << _within("width", y, 1, WORD_BITS - 1) - 1) - 1
+    most = (1 << within("width", y, 1, WORD_BITS - 1) - 1) - 1
     return min(max(x, -most), most)
 
 
 def _divide(x, y):
-    return divide_round(x, _within("divisor", y, 1, (1 << WORD_BITS - 1) - 1))
+    return divide_round(x, within("divisor", y, 1, (1 << WORD_BITS - 1) - 1))
 
 
 def _root(x, y):
-    return root_with_sticky(_within("square", x, 0, (1 << WORD_BITS - 2) - 1))
+    return root_with_sticky(within("square", x, 0, (1 << WORD_BITS - 2) - 1))
 
 
 _COMPUTE = {
@@ -70,7 +71,7 @@ class Controller:
             if self.count == limit:
                 raise TimeoutError(f"Program must halt within {limit} instructions, not go on at {self.at}")
             self.count += 1
-            _within("instruction's address", self.at, 0, len(self.machine.program) - 1)
+            within("instruction's address", self.at, 0, len(self.machine.program) - 1)
             self._one(_decode(int(self.machine.program[self.at])))
 
     def _set(self, d, value):
@@ -78,7 +79,7 @@ class Controller:
             self.r[d] = wrap(value, WORD_BITS)
 
     def _data(self, address):
-        return _within("data address", address, 0, len(self.machine.data) - 1)
+        return within("data address", address, 0, len(self.machine.data) - 1)
 
     def _one(self, i):
         following, x, b = self.at + 1, self.r[i.a], self.r[i.b]

@@ -4,18 +4,14 @@ import numpy as np
 
 from .config import PRODUCT_FRACTION
 from .engine_config import LABELS, MOST_CLASSES
+from .machine_controller import within
 from .quantize import Scaled
 from .softmax import softmax_error
 
 __all__ = ["IMAGE_CYCLES", "PASS_CYCLES", "run_loss"]
 
-IMAGE_CYCLES, PASS_CYCLES = 56, 2
+IMAGE_CYCLES, PASS_CYCLES = 57, 2
 """Cycles of an image and of a pass beside those that classes take."""
-
-
-def _within(name, value, least, most):
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be {least} .. {most}, not {value}")
 
 
 def run_loss(machine, p):
@@ -25,10 +21,10 @@ def run_loss(machine, p):
     """
     block, side = machine.config.block, machine.config.side
     images = p.groups * block
-    _within("register classes", p.classes, 1, MOST_CLASSES)
-    _within("images of a pass of the loss unit", images, 1, LABELS)
+    within("register classes", p.classes, 1, MOST_CLASSES)
+    within("images of a pass of the loss unit", images, 1, LABELS)
     labels = machine.labels[:images]
-    _within("label", int(labels.max()), 0, p.classes - 1)
+    within("label", int(labels.max()), 0, p.classes - 1)
 
     blocks = -(-p.classes // block)
     half, image = np.ogrid[:2 * blocks, :images]

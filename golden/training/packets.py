@@ -7,6 +7,7 @@ from .firmware import Command
 from .firmware_base import RECORD, SAVED
 from .network import pixels
 from .plan import Plan
+from .registers import COUNTERS
 from .update import Parameter
 
 __all__ = ["Packets"]
@@ -78,9 +79,12 @@ class Packets:
     # What comes back.
 
     def parse_train(self, words):
-        """(miss, tolerance) of a step, tolerance None unless precision is dynamic."""
-        words = self._whole(words, 1 + (self.mode == "dynamic"))
-        return int(words[0]), int(words[1]) if self.mode == "dynamic" else None
+        """(miss, tolerance, cycles) of a step: tolerance None unless precision is dynamic, cycles of each
+        `Unit` and of all until then.
+        """
+        dynamic = self.mode == "dynamic"
+        words = self._whole(words, 1 + dynamic + COUNTERS).tolist()
+        return words[0], words[1] if dynamic else None, words[1 + dynamic:]
 
     def parse_infer(self, words, images=None):
         """Logits (images, classes), int64 on the grid 2 ** -14."""

@@ -2,7 +2,7 @@
 
 import enum
 
-__all__ = ["REGISTERS", "REGISTER_BITS", "Element", "Get", "Matrix", "Put", "Slot", "Unit", "Update"]
+__all__ = ["COUNTERS", "REGISTERS", "REGISTER_BITS", "Element", "Get", "Matrix", "Put", "Slot", "Unit", "Update"]
 
 REGISTER_BITS = 24
 """Bits of a pass register; shifts are two's complement."""
@@ -34,6 +34,10 @@ class Unit(enum.IntEnum):
     UPDATE = 2
     INPUT = 3
     LOSS = 4
+
+
+COUNTERS = len(Unit) + 1
+"""Counters of cycles: of each unit, and of all of a run."""
 
 
 class Matrix(enum.IntEnum):

@@ -41,9 +41,9 @@ class LossUnit(wiring.Component):
     probe_address : In(1), probe_data : Out(26)
         0 the miss, 1 the greatest magnitude of an error, of the last pass; a cycle later, not while ``busy``.
 
-    Timing: 2 K + 56 cycles an image, and those of K up to whole blocks; two more a pass. Reset ends a pass.
-    Cost: two multipliers, three block RAMs (labels, powers, the table), for S = 8 557 LUT4, 195 carry cells,
-    724 flip-flops.
+    Timing: 2 K + 57 cycles an image, and those of K up to whole blocks; two more a pass. Reset ends a pass.
+    Cost: two multipliers, three block RAMs (labels, powers, the table); for S = 8 554 LUT4, 195 carry cells,
+    726 flip-flops.
     """
 
     def __init__(self, config):

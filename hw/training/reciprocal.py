@@ -1,6 +1,6 @@
 """The reciprocal of a sum of powers, bit by bit."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,14 +9,14 @@ __all__ = ["LIFT", "Reciprocal"]
 LIFT = 8
 """So many bits the sum may be shorter than it can be."""
 
-_QUOTIENT = 17
+_STEPS = 17 + 1     # bits of the quotient, and one to round
 
 
 class Reciprocal(wiring.Component):
     """``o = m * 2 ** (24 - L)`` with (m, L) = `arithmetic.reciprocal` (x), for 2 ** 15 <= x < 2 ** 24.
 
     So p * m / 2 ** L = p * o / 2 ** 24. x is shifted to the left till its highest bit is 1; 2 ** 39 is
-    divided by it, one bit of the quotient a cycle; a step more rounds; the quotient is shifted as x was.
+    divided by it, one bit of the quotient a cycle, and rounded; then the quotient is shifted as x was.
 
     Members
     -------
@@ -24,7 +24,7 @@ class Reciprocal(wiring.Component):
     busy : Out(1), from the next cycle on
     o : Out(25), from the end of ``busy`` until the next start
 
-    Timing: busy for 8 + 18 + 8 cycles. Cost: a subtractor of 25 bits, 85 flip-flops.
+    Timing: busy for 8 + 18 + 1 + 8 cycles. Cost: an adder of 25 bits, 85 flip-flops.
     """
 
     def __init__(self):
@@ -32,13 +32,14 @@ class Reciprocal(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        x, rest, quotient = (Signal(bits, reset_less=True, name=name)
-                             for name, bits in (("divisor", 24), ("rest", 24), ("quotient", 25)))
-        count, lift = (Signal(range(n + 1), reset_less=True, name=name)
-                       for name, n in (("count", _QUOTIENT), ("lift", LIFT)))
-        difference = Signal(26)
-        m.d.comb += [difference.eq(Cat(0, rest) - x), self.o.eq(quotient), self.busy.eq(1)]
-        below = difference[-1]
+        x, quotient = Signal(24, reset_less=True), Signal(25, reset_less=True)
+        # Twice the true rest minus x: -x to x - 1. Without restoring, as `Divider`.
+        rest, follow = Signal(signed(25), reset_less=True), Signal(signed(25))
+        count, lift = (Signal(range(n), reset_less=True, name=name)
+                       for name, n in (("count", _STEPS), ("lift", LIFT + 1)))
+        subtract = rest >= 0
+        m.d.comb += [follow.eq(Cat(subtract, rest) + (Cat(x, 0) ^ subtract.replicate(len(rest)))),
+                     self.o.eq(quotient), self.busy.eq(1)]
         m.d.sync += count.eq(count - 1)
         with m.FSM():
             with m.State("IDLE"):
@@ -52,15 +53,16 @@ class Reciprocal(wiring.Component):
                 # Half of 2 ** 23: the quotient begins with the bit of 2 ** 16.
                 m.d.sync += rest.eq(1 << 22)
                 with m.If(count == 0):
-                    m.d.sync += [count.eq(_QUOTIENT), quotient.eq(0)]
+                    m.d.sync += [count.eq(_STEPS - 1), quotient.eq(0)]
                     m.next = "DIVIDE"
             with m.State("DIVIDE"):
-                m.d.sync += [rest.eq(Mux(below, Cat(0, rest), difference)),
-                             quotient.eq(Cat(~below, quotient))]
+                m.d.sync += [rest.eq(follow), quotient.eq(Cat(follow >= 0, quotient))]
                 with m.If(count == 0):
-                    # Up where twice the rest is more than x. It is never x: 2 ** 40 is no odd multiple of it.
-                    m.d.sync += [quotient.eq(quotient + ~below), count.eq(LIFT - 1)]
-                    m.next = "LIFT"
+                    m.next = "ROUND"
+            with m.State("ROUND"):
+                # Up if twice the rest is above x. It is never x: 2 ** 40 is no odd multiple of it.
+                m.d.sync += [quotient.eq((quotient >> 1) + quotient[0]), count.eq(LIFT - 1)]
+                m.next = "LIFT"
             with m.State("LIFT"):
                 with m.If(lift.any()):
                     m.d.sync += [quotient.eq(quotient << 1), lift.eq(lift - 1)]

@@ -138,5 +138,5 @@ def test_packets_need_images_labels_rates_and_levels_in_range():
             packets.train(*arguments)
     with pytest.raises(ValueError, match=r"images must be 1 \.\. 8, not 9"):
         packets.infer(np.zeros((9, 1, 4, 4)))
-    with pytest.raises(ValueError, match=r"output must have 1 words, not 2"):
+    with pytest.raises(ValueError, match=r"output must have 7 words, not 2"):
         packets.parse_train([0, 0])

@@ -41,7 +41,7 @@ def test_pass(side, classes, groups):
     for n in range(2 * blocks):
         expected[7 + n * half:][:images] = errors[n]
     assert np.array_equal(machine.errors, expected)
-    assert machine.cycles[Unit.LOSS] == {0: images * (2 * classes + blocks * 2 * side + 56) + 2}
+    assert machine.cycles[Unit.LOSS] == {0: images * (2 * classes + blocks * 2 * side + 57) + 2}
 
 
 def test_labels_have_eight_bits():

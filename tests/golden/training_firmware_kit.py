@@ -61,9 +61,9 @@ class Pair:
         self.training.settings = IntegerSettings(epochs=1, batch=self.batch, rates=((0.0, rate),),
                                                  levels=((0.0, levels),))
         miss = self.training.step(x, labels)
-        found, tolerance = self.packets.parse_train(
+        found, tolerance, cycles = self.packets.parse_train(
             self.machine.run(self.packets.train(x, labels, rate, levels)))
-        assert found == miss
+        assert found == miss and cycles[-1] == sum(cycles[:-1]) > 0
         self.check()
         if tolerance is not None:
             assert tolerance == self.precision.controller.tolerance
