@@ -20,7 +20,7 @@ from .firmware_forward import forward
 from .firmware_loss import logits, loss
 from .firmware_precision import learned_widths, precision_data, precision_of_gradients, whole_widths
 from .firmware_update import load_random, update
-from .registers import Get, Put, Unit
+from .registers import COUNTERS, Get, Put, Unit
 
 __all__ = ["COMMAND_ERROR", "Command", "firmware"]
 

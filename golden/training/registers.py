@@ -2,7 +2,8 @@
 
 import enum
 
-__all__ = ["COUNTERS", "REGISTERS", "REGISTER_BITS", "Element", "Get", "Matrix", "Put", "Slot", "Unit", "Update"]
+__all__ = ["COUNTERS", "REGISTERS", "REGISTER_BITS", "Element", "Get", "Matrix", "Put", "Slot", "Unit",
+           "Update"]
 
 REGISTER_BITS = 24
 """Bits of a pass register; shifts are two's complement."""
