@@ -37,7 +37,7 @@ _PACKING = {Unit.ELEMENT, Unit.UPDATE, Unit.INPUT}
 _GETS = {Get.MATRIX: {Unit.MATRIX}, Get.ELEMENT: {Unit.ELEMENT}, Get.RANDOM: {Unit.UPDATE},
          Get.Z: {Unit.MATRIX, Unit.ELEMENT, Unit.LOSS}, Get.LENGTH: _PACKING, Get.SUM: {Unit.MATRIX},
          Get.PLANES: _PACKING, Get.STORED: {Unit.UPDATE}, Get.ACCUMULATOR: {Unit.UPDATE},
-         Get.LOSS: {Unit.LOSS}}
+         Get.CYCLES: set(), Get.LOSS: {Unit.LOSS}}
 _PUTS = {Put.REGISTER: set(Unit), Put.PARAMETER: set(),
          Put.ERROR: {Unit.MATRIX, Unit.ELEMENT, Unit.LOSS}, Put.PLANES: _PACKING, Put.RANDOM: {Unit.UPDATE},
          Put.LABEL: {Unit.LOSS}}
