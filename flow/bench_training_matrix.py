@@ -5,21 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from shiftwork.golden.common.layers import patches
 from shiftwork.golden.common.program import Section
-from shiftwork.golden.training.assembler import Assembler, Register
 from shiftwork.golden.training.engine_config import PLANES, EngineConfig
-from shiftwork.golden.training.isa import INSTRUCTION_BITS, Op
+from shiftwork.golden.training.isa import INSTRUCTION_BITS
+from shiftwork.golden.training.macros import MacroAssembler
 from shiftwork.golden.training.program import MAP_BITS, Memory, Program
-from shiftwork.golden.training.registers import Matrix, Unit, Update
+from shiftwork.golden.training.registers import Get, Matrix, Unit, Update
 
 from . import build as folders
 from . import rtl_training, training
 from .bench import at_least
 from .training_program import beats, words
 
-__all__ = ["CYCLES_PORT", "ENTRIES", "PRODUCTS", "Shape", "pass_program"]
-
-CYCLES_PORT = 9
-"""GET's port of counters: addresses 0 .. 3 are the busy cycles of `Unit`, 4 all, since the run's start."""
+__all__ = ["ENTRIES", "PRODUCTS", "Shape", "pass_program"]
 
 PRODUCTS = {"forward": Matrix.FORWARD, "backward": Matrix.INPUT, "gradient": Matrix.WEIGHT}
 
@@ -65,15 +62,15 @@ def pass_program(shape, mode):
 
     Operands are zeros: both memories are filled with tiles, which serve as weights, errors and activations.
     """
-    asm, config = Assembler(), shape.config
+    asm, config = MacroAssembler(), shape.config
     count, = asm.registers("count")
     for name, value in {
         "groups": shape.groups, "channels": shape.channels, "pixels": shape.size ** 2, "blocks": 1,
         "update_mode": Update.ROUND, "tiles": shape.tiles, "height": shape.size, "width": shape.size,
         "out_height": shape.size, "out_width": shape.size, "kernel_height": 3, "kernel_width": 3,
         "stride": 1, "pad_top": 1, "pad_left": 1,
-        **dict.fromkeys(("left_base", "right_base", "wide", "map_base", "right_wide", "left_stride",
-                         "right_stride", "out_base", "sums_base", "keep_most", "weight_base"), 0),
+        **dict.fromkeys(("left_base", "right_base", "wide", "map_base", "left_stride", "right_stride",
+                         "out_base", "sums_base", "keep_most", "weight_base"), 0),
     }.items():
         asm.register(name, value)
     asm.run(Unit.UPDATE)
@@ -82,7 +79,7 @@ def pass_program(shape, mode):
     for half in (0, 1):
         asm.register("matrix_mode", mode | half << 2)
         asm.run(Unit.MATRIX)
-    asm.emit(Op.GET, d=count, value=int(Unit.MATRIX), b=Register(CYCLES_PORT))
+    asm.get(count, Get.CYCLES, Unit.MATRIX)
     asm.out(count, last=True)
     asm.halt()
     instructions = [one.word for one in asm.program(config)]

@@ -149,7 +149,7 @@ class RtlTraining:
 
         Empty where steps count no cycles.
         """
-        counted = [step.output.cycles for step in self.steps if step.output.cycles]
+        counted = [step.output.cycles for step in self.steps]
         if not counted:
             return {}
         total = {unit: sum(cycles[unit] for cycles in counted) for unit in counted[0]}

@@ -61,7 +61,7 @@ def test_demo(small, tmp_path, capsys, monkeypatch):
     assert curves["accuracy"]["hardware"] == [p for p in curves["accuracy"]["golden"] if p[0] == 3]
     assert dict(results["figures"])["differences found"] == "0"
     assert dict(curves["units"]) == pytest.approx(
-        {"matrix": 0.6, "element": 0.1, "update": 0.05, "input": 0.05, "controller": 0.2})
+        {"matrix": 0.6, "element": 0.1, "update": 0.05, "input": 0.05, "loss": 0.03, "controller": 0.17})
     assert curves["widths"]["steps"] == [1, 2, 3] and len(curves["widths"]["tensors"]) == 6
     assert curves["table"]["rows"][0][0] == "step 3" and curves["table"]["rows"][1][3] == ""
     # What golden has learned is what the recipe's training learns.
@@ -83,12 +83,6 @@ def test_what_differs_is_told(small, tmp_path, capsys):
     assert demo.run("train", tmp_path / "demo", "training", quick=True) == 1
     err = capsys.readouterr().err
     assert "difference: step 1, master of conv1.weight must be golden's, 1 of 27 differ" in err
-
-
-def test_firmware_without_counters(small, tmp_path):
-    small(counts=False)
-    assert demo.run("train", tmp_path / "demo", "training", quick=True) == 0
-    assert "Who works when" not in (tmp_path / "demo" / "report.html").read_text()
 
 
 @pytest.mark.parametrize("arguments, sentence", [
