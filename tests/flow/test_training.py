@@ -163,7 +163,7 @@ def test_a_build_folder(root, capsys):
     assert np.array_equal(x, training.quantize(found, X))
     assert np.array_equal(module.golden(found, x).values, expected)
     page = render(results_of(root / "net"))
-    for text in ("Cycles of products saved", "cycles a step", "conv1", "multiplications of 8 by 8 bits a cycle"):
+    for text in ("Cycles of products saved", "cycles a step", "conv1", "multiplications of 8 by 8 bits"):
         assert text in page, text
     with pytest.raises(SystemExit) as ended:
         main(["run", str(root / "net"), "--input", str(root / "x.npy"), "-o", str(root / "y.npy"), "--check"])
