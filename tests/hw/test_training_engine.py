@@ -30,9 +30,9 @@ def pair_of(graph, mode, bits):
     return Pair(integer_network(graph, 2, error_bits=bits), 8, mode, settings=settings, room=ROOM)
 
 
-def train(session, pair, steps):
+def train(session, pair, steps, program=None):
     """Steps, each with what the network has learned and says afterwards, all words equal to golden's."""
-    rng, program = np.random.default_rng(steps), pair.program.to_words()
+    rng = np.random.default_rng(steps)
     shape, packets = tuple(pair.net.network.input_shape), pair.packets
     for n in range(steps):
         x, labels = rng.random((8, *shape)), rng.integers(0, packets.classes, 8)
@@ -51,12 +51,14 @@ def train(session, pair, steps):
 @pytest.mark.parametrize("mode, bits, stalls", [("wide", 8, 0), ("fixed", 16, 30), ("dynamic", 8, 60)])
 def test_steps(simulator, mode, bits, stalls):
     with simulator.session(stall_percent=stalls, seed=bits) as session:
-        train(session, pair_of(TINY, mode, bits), 3)
+        pair = pair_of(TINY, mode, bits)
+        train(session, pair, 3, pair.program.to_words())
 
 
 def test_strides_pads_hidden_gemms_and_several_blocks(simulator):
     with simulator.session(stall_percent=10) as session:
-        train(session, pair_of(varied(), "dynamic", 16), 2)
+        pair = pair_of(varied(), "dynamic", 16)
+        train(session, pair, 2, pair.program.to_words())
 
 
 def test_refused_packets_change_nothing(simulator):
