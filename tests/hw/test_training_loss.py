@@ -6,13 +6,14 @@ import random
 import numpy as np
 import pytest
 from amaranth.hdl import ResetInserter, Signal
-from shiftwork.golden.training.arithmetic import reciprocal
+from shiftwork.golden.training.arithmetic import reciprocal, shift_round
 from shiftwork.golden.training.engine_config import EngineConfig
 from shiftwork.golden.training.quantize import Scaled
 from shiftwork.golden.training.softmax import power_table, softmax_error
 from shiftwork.hw.training.layouts import MEMORY_CYCLES
 from shiftwork.hw.training.loss_unit import LossUnit
 from shiftwork.hw.training.reciprocal import Reciprocal
+from shiftwork.hw.training.softmax_line import PROBABILITY_CYCLES, SoftmaxLine
 
 from .kit import plain, simulate
 
@@ -147,6 +148,24 @@ def test_reset():
             await bench.check(ctx, z, np.arange(4))
 
     bench.simulate(run, 10000)
+
+
+def test_halves_are_rounded_to_even():
+    """Sums of powers hardly ever yield a half."""
+    dut, rng = SoftmaxLine(), random.Random(0)
+
+    async def run(ctx):
+        ctx.set(dut.divides, 1)
+        for n in range(60):
+            # At most 2 ** 15, as probabilities are.
+            p, factor = rng.randrange(1 << 16 if n % 2 else 1 << 14), 1 << 23 >> n % 3
+            factor += factor << 1 if not n % 2 else 0
+            ctx.set(dut.p, p)
+            ctx.set(dut.factor, factor)
+            await ctx.tick().repeat(PROBABILITY_CYCLES)
+            assert ctx.get(dut.probability) == shift_round(p * factor, 24)
+
+    simulate(dut, run, timeout=1000)
 
 
 def test_reciprocals():
