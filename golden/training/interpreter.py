@@ -97,6 +97,14 @@ class Interpreter:
         self.running[node.name] = tuple(fresh)
         return found
 
+    def product_error(self, operation, node, error):
+        found = product_error(error, self.config)
+        if self.precision is None:
+            return found
+        filters, *outputs, batch = found.integers.shape
+        random = self.random.tiles((filters, batch, *outputs), self.config.block)
+        return self.precision.stored_error(node, found, np.moveaxis(random, 1, -1))
+
     def norm_error(self, operation, node, error, normal, dbeta, dgamma, gamma, found):
         return batch_norm.input_error(error, normal, (dbeta, dgamma), gamma.integers, found)
 
@@ -117,7 +125,7 @@ class Interpreter:
     def update(self, operation, node, gradient):
         block = self.config.block
         if operation.reads[0] == f"gradient {node.inputs[1]}":
-            random = self.random.weights(kernel_shape(self.network, node), block)
+            random = self.random.tiles(kernel_shape(self.network, node), block)
         else:
             random = self.random.biases(gradient.integers.size, block)
         self.step(operation, constant(gradient, self.levels, random))
@@ -163,7 +171,7 @@ _COMPUTE = {
     Kind.LOSS: Interpreter.loss,
     Kind.SPLIT_ERROR: lambda run, op, node, error: shifted(error, RANDOM_BITS),
     Kind.JOIN_ERRORS: lambda run, op, node, *errors: add_errors(errors),
-    Kind.PRODUCT_ERROR: lambda run, op, node, error: product_error(error, run.config),
+    Kind.PRODUCT_ERROR: Interpreter.product_error,
     Kind.ACTIVATION_ERROR: lambda run, op, node, error: shifted(error, 8),
     Kind.WEIGHT_GRADIENT: Interpreter.weight_gradient,
     Kind.BIAS_GRADIENT: lambda run, op, node, error: Scaled(

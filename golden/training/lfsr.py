@@ -65,7 +65,7 @@ class RandomLanes:
     repeat after 2 ** 32 - 1. Lane l begins l * ((2 ** 32 - 1) // lanes) numbers behind lane 0, so that no two
     lanes come across the same part before that many steps.
 
-    One step of all lanes is for ``lanes`` filters of one column; `weights` and `biases` have the order. A
+    One step of all lanes is for ``lanes`` filters of one column; `tiles` and `biases` have the order. A
     unit with a divisor of ``lanes`` as its width keeps the states in turn.
     """
 
@@ -74,12 +74,12 @@ class RandomLanes:
         first = seed_state(seed)
         self.states = np.array([jump(first, lane * spacing) for lane in range(lanes)], np.uint64)
 
-    def weights(self, shape, block):
+    def tiles(self, shape, block):
         """Numbers for a weight of ``shape`` (M, C, R, S) in tiles of ``block`` filters by ``block`` channels.
 
         Steps go tile by tile: tile of filters, tile of channels, tap (row by row); in a tile, of each
         ``lanes`` of its filters one channel after the other. What fills the last tiles up draws numbers, too.
-        int64, of ``shape``.
+        int64, of ``shape``. An error takes them as (filters, images, rows, columns).
         """
         (filters, channels, *taps), lanes = shape, len(self.states)
         rows, columns, taps = -(-filters // block), -(-channels // block), math.prod(taps)

@@ -73,7 +73,7 @@ def test_weights_and_biases_take_numbers_tile_by_tile(shape):
     lanes, block = 2, 4
     random, steps = RandomLanes(7, lanes), RandomLanes(7, lanes)
     filters, channels, rows, columns = shape
-    found, bias = random.weights(shape, block), random.biases(filters, block)
+    found, bias = random.tiles(shape, block), random.biases(filters, block)
     assert found.shape == shape and bias.shape == (filters,)
     for top, left, r, s, part, column in itertools.product(
             range(0, filters, block), range(0, channels, block), range(rows), range(columns),

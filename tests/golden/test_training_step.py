@@ -150,7 +150,7 @@ def test_every_operation_of_three_steps_is_the_papers(graph, config):
     def listed(draw):
         return lambda shape, block: numbers.append(draw(shape, block)) or numbers[-1]
 
-    run.random.weights, run.random.biases = map(listed, (run.random.weights, run.random.biases))
+    run.random.tiles, run.random.biases = map(listed, (run.random.tiles, run.random.biases))
 
     def checked(operation):
         reads = [run.tensors.get(name, run.parameters.get(name)) for name in operation.reads]
