@@ -6,9 +6,9 @@ from shiftwork.flow.recipes import convolutional
 from shiftwork.golden.training import products
 from shiftwork.golden.training.config import TrainingConfig
 from shiftwork.golden.training.dynasty import DynastySettings, Precision, WidthMap, wanted_widths
-from shiftwork.golden.training.interpreter import product_error
 from shiftwork.golden.training.network import IntegerNetwork
 from shiftwork.golden.training.precision_control import Controller
+from shiftwork.golden.training.quantize import shifted
 from shiftwork.golden.training.tile_cost import BRICKS, layer_steps
 from shiftwork.golden.training.tiles import WIDTHS, as_tiles, round_tiles, tile_bits, tile_sums
 from shiftwork.golden.training.trainer import IntegerSettings, Training, train
@@ -176,24 +176,26 @@ def test_eight_bits_throughout_are_the_integers_without_precision():
 
 
 def test_what_is_stored_of_an_error_is_rounded_and_read_by_all():
-    """As many bits as its tiles have, with random numbers in the order of a weight's, images for channels."""
+    """16 bits whatever the config says, as many as its tiles have; a bias's gradient is of those before."""
     x, labels = bars(16)
-    net = IntegerNetwork.random(GRAPH, TrainingConfig(error_bits=16))
+    net = IntegerNetwork.random(GRAPH, TrainingConfig(error_bits=8))
     precision = Precision(net, DynastySettings(interval=0))
     training = Training(net, IntegerSettings(epochs=1, batch=16, **FAST), 1, precision)
     run, drawn = training.interpreter, []
-    draw = run.random.tiles
-    run.random.tiles = lambda shape, block: drawn.append((shape, draw(shape, block))) or drawn[-1][1]
+    draw = run.random.errors
+    run.random.errors = lambda shape, block: drawn.append((shape, draw(shape, block))) or drawn[-1][1]
     training.step(x, labels)
     tensors = run.tensors
     for n, (name, source) in enumerate((("logits", "error logits"), ("conv2", "error conv2"))):
-        (shape, random), wide = drawn[n], product_error(tensors[source], net.config)
-        filters, *outputs, images = wide.integers.shape
-        assert shape == (filters, images, *outputs)
-        found, _ = round_tiles(wide.integers, np.int64(4), 16, random=np.moveaxis(random, 1, -1))
+        (shape, random), wide = drawn[n], shifted(tensors[source], 16)
+        assert shape == wide.integers.shape
+        found, _ = round_tiles(wide.integers, np.int64(4), 16, random=random)
         assert np.array_equal(tensors[f"E2 {name}"].integers, found)
         assert tensors[f"E2 {name}"].exponent == wide.exponent
-    assert np.array_equal(tensors["gradient dense.bias"].integers, tensors["E2 logits"].integers.sum(axis=1))
+    wide = shifted(tensors["error logits"], 16)
+    assert np.array_equal(tensors["gradient dense.bias"].integers, wide.integers.sum(axis=1))
+    assert tensors["gradient dense.bias"].exponent == wide.exponent
+    assert not np.array_equal(tensors["E2 logits"].integers, wide.integers)
     # The products read 4 bits of all operands.
     a, _ = round_tiles(tensors["flat"].integers.reshape(8, -1, 16), np.int64(4), 16, signed=False)
     exact = products.weight_gradient(GRAPH.nodes[-1], a.reshape(-1, 16), tensors["E2 logits"].integers,

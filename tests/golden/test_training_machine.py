@@ -107,8 +107,8 @@ def test_errors_of_a_run():
     reload(machine, [Instruction(Op.JUMP)])
     with pytest.raises(TimeoutError, match="Program must halt within 100 instructions, not go on at 0"):
         machine.run([0], limit=100)
-    reload(machine, [Instruction(Op.LOAD, value=1024)])
-    with pytest.raises(ValueError, match="data address must be 0 .. 1023, not 1024"):
+    reload(machine, [Instruction(Op.LOAD, value=2048)])
+    with pytest.raises(ValueError, match="data address must be 0 .. 2047, not 2048"):
         machine.run([0])
     reload(machine, [Instruction(Op.JUMP, value=-1)])
     with pytest.raises(ValueError, match="instruction's address must be 0 .. 2047, not -1"):
