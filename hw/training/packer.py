@@ -53,7 +53,7 @@ class Packer(wiring.Component):
 
     Timing: a quadrant takes S cycles, or as many as its planes if they are more, a tile four times that with
     no gaps; a tile's first word comes S + 11 cycles behind its last vector. Reset forgets all.
-    Cost: `TileBuffer`, `PlaneWriter`, S times `DigitRounder`; S = 8: 1,969 LUT4, 174 CCU2C, 3,005 flip-flops,
+    Cost: `TileBuffer`, `PlaneWriter`, S times `DigitRounder`; S = 8: 2,349 LUT4, 229 CCU2C, 3,182 flip-flops,
     4 block RAMs (ECP5).
     """
 
