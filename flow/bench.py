@@ -14,7 +14,7 @@ from .progress import Stages, console
 __all__ = ["BENCHES", "Measurement", "Bench", "at_most", "at_least", "exactly", "reported", "measure"]
 
 BENCHES = {"ternary": "shiftwork.flow.bench_ternary", "smartexchange": "shiftwork.flow.bench_smartexchange",
-           "circulant": "shiftwork.flow.bench_circulant"}
+           "circulant": "shiftwork.flow.bench_circulant", "training": "shiftwork.flow.bench_training"}
 """Of each engine the module with its ENTRIES: {name of a row: function(bench) that yields Measurements}."""
 
 

@@ -15,8 +15,9 @@ from .recipes import convolutional
 
 __all__ = ["MODES", "Result", "run", "train_digits", "train_mnist"]
 
-MODES = ("float", "flagged", "16 bits", "dynamic")
-"""Floating point (Adam); integers, E2 in flagged 8 bits, in 16 bits, and with dynamic precision."""
+MODES = ("float", "flagged", "16 bits", "fixed", "dynamic")
+"""Floating point (Adam); integers: E2 in flagged 8 bits, in 16 bits, all operands in tiles of 8 bits, and in
+tiles of dynamic precision."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ def _float(data, graph, settings, rate, progress):
     return Result(found, found.accuracy(data.test_x, data.test_y))
 
 
+def _precision(mode, net, dynasty):
+    if mode == "fixed":
+        return Precision(net, DynastySettings(interval=0, start=0))
+    return Precision(net, dynasty or DynastySettings()) if mode == "dynamic" else None
+
+
 def run(data, graph, settings, *, rate, modes=MODES, progress=None, dynasty=None):
     """{mode: Result} of ``graph`` trained on ``data`` (a Dataset) in each of ``modes``.
 
@@ -52,9 +59,9 @@ def run(data, graph, settings, *, rate, modes=MODES, progress=None, dynasty=None
         if mode == "float":
             found[mode] = _float(data, graph, settings, rate, step)
             continue
-        config = TrainingConfig(error_bits=16 if mode == "16 bits" else 8)
+        config = TrainingConfig(error_bits=8 if mode == "flagged" else 16)
         net = IntegerNetwork.random(graph, config, settings.seed)
-        precision = Precision(net, dynasty or DynastySettings()) if mode == "dynamic" else None
+        precision = _precision(mode, net, dynasty)
         net = train(net, data.train_x, data.train_y, settings, precision, step)
         found[mode] = Result(net, net.accuracy(data.test_x, data.test_y),
                              precision.speedup if precision else 1.0)

@@ -16,7 +16,7 @@ __all__ = ["RtlTraining", "Step", "batches", "hardware"]
 _ONE = 1 << 15
 """Of the miss, 1."""
 
-_NEVER = DynastySettings(interval=1024)
+_FIXED = DynastySettings(interval=0, start=0)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class RtlTraining:
         self.program = Prepared(network=network, seed=settings.seed, batch=settings.batch,
                                 mode=mode).program(config)
         self.packets, self.net = self.program.packets, self.program.net.copy()
-        self.precision = Precision(self.net, DynastySettings() if mode == "dynamic" else _NEVER)
+        self.precision = Precision(self.net, DynastySettings() if mode == "dynamic" else _FIXED)
         self.golden = Training(self.net, settings, steps, self.precision)
         self.said, self.compared, self.widths, self.steps, self.golden_loss = [], 0, [], [], None
         self._load = self.program.to_words()

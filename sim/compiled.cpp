@@ -74,6 +74,7 @@ public:
 	// Code of the engine's error, 0 for none.
 	int load(const uint32_t *words, size_t count) {
 		limit = cycles + max_cycles;
+		write(CONTROL, 2);	// the error of a run before would be taken for the program's
 		uint64_t begin = cycles;
 		std::vector<uint8_t> bytes(4 * count);
 		for (size_t n = 0; n < bytes.size(); n++)

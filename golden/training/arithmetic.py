@@ -36,8 +36,13 @@ def shift_round(values, shift):
     values, shift = np.asarray(values, np.int64), np.asarray(shift, np.int64)
     right = np.clip(shift, 0, 62)
     half = (np.int64(1) << right >> 1) - (right > 0)
-    rounded = values + half + np.where(right > 0, values >> right & 1, 0) >> right
-    return rounded << np.maximum(-shift, 0)
+    rounded = values >> right & (right > 0)
+    # In place: most of the model's time goes here.
+    rounded += values
+    rounded += half
+    rounded >>= right
+    rounded <<= np.maximum(-shift, 0)
+    return rounded
 
 
 def saturate(values, bits):

@@ -9,6 +9,7 @@ import numpy as np
 
 from .arithmetic import bit_length
 from .precision_control import Controller
+from .quantize import Scaled
 from .tile_cost import BRICKS, layer_steps
 from .tiles import WIDTHS, as_tiles, kernel_shape, magnitude_bits, round_tiles, tile_sums
 
@@ -19,19 +20,18 @@ __all__ = ["DynastySettings", "Precision", "WidthMap", "wanted_widths"]
 class DynastySettings:
     """Raises ValueError with a sentence that names the setting, what it must be and what it was."""
 
-    interval: int = 4       #: maps and tolerance change each so many steps
+    interval: int = 4       #: maps and tolerance change each so many steps; 0: never
     hold: int = 2           #: times in a row that fewer bits must be enough before a tile gets fewer
-    start: int = 0          #: tolerance at first
+    start: int = 4          #: tolerance at first; tiles begin with 8 - start bits, the next even number
     limit: int = 4          #: greatest tolerance, in bits
-    error_lag: int = 2      #: by so much less than other operands errors follow the tolerance
     reach: int = 2          #: bits by which importance makes tiles of one tensor differ at most
 
     def __post_init__(self):
         for f in fields(self):
             if type(getattr(self, f.name)) is not int:
                 raise ValueError(f"{f.name} must be an integer, not {getattr(self, f.name)!r}")
-        for name, least, most in (("interval", 1, 1024), ("hold", 1, 16), ("start", 0, self.limit),
-                                  ("limit", 0, 6), ("reach", 0, 6), ("error_lag", 0, 6)):
+        for name, least, most in (("interval", 0, 1024), ("hold", 1, 16), ("start", 0, self.limit),
+                                  ("limit", 0, 6), ("reach", 0, 6)):
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be between {least} and {most}, not {getattr(self, name)}")
 
@@ -45,12 +45,13 @@ def wanted_widths(lengths, importance, tolerance, reach, signed):
     Without tolerance a tile loses what 8 bits of one grid for the whole tensor would lose. ``importance``:
     bit length of the sum of the gradients' magnitudes in the tile. A change of the tile's numbers by up to
     half a step changes the loss, to first order, by up to half a step times that sum: a gradient half as
-    great pays for a step twice as great.
+    great pays for a step twice as great. Signed numbers have 4 bits at least: of 2 only a sign and one step
+    would be left.
     """
     most = lengths.max(initial=0) - magnitude_bits(WIDTHS[-1], signed) + tolerance
     allowed = max(most, 0) + np.minimum(importance.max(initial=0) - importance, reach)
     found = np.full(lengths.shape, WIDTHS[-1], np.int64)
-    for width in reversed(WIDTHS[:-1]):
+    for width in (6, 4) if signed else (6, 4, 2):
         enough = np.maximum(lengths - magnitude_bits(width, signed), 0) <= allowed
         found = np.where(enough, width, found)
     return found
@@ -100,14 +101,22 @@ class Precision:
 
     def operands(self, product, node, tensors):
         """Integers of ``tensors`` (two of "x", "weight", "error": Scaled), rounded to their tiles' widths."""
-        names = {"x": node.sources[0], "weight": node.inputs[1], "error": f"E2 {node.outputs[0]}"}
-        if node.name not in self._layers:
-            self._layers[node.name] = node, names, kernel_shape(self.net.network, node), set()
-        *_, kernel, products = self._layers[node.name]
+        names, kernel, products = self._layer(node)
         products.add(product)
         return [self._operand(names[kind], kind, tensor.integers, kernel) for kind, tensor in tensors.items()]
 
-    def _operand(self, name, kind, integers, kernel):
+    def stored_error(self, node, error, random):
+        """``error`` (Scaled) at the output of ``node``, rounded at random to its tiles' widths."""
+        names, kernel, _ = self._layer(node)
+        return Scaled(self._operand(names["error"], "error", error.integers, kernel, random), error.exponent)
+
+    def _layer(self, node):
+        if node.name not in self._layers:
+            names = {"x": node.sources[0], "weight": node.inputs[1], "error": f"E2 {node.outputs[0]}"}
+            self._layers[node.name] = node, names, kernel_shape(self.net.network, node), set()
+        return self._layers[node.name][1:]
+
+    def _operand(self, name, kind, integers, kernel, random=None):
         # A tensor is an operand of up to two products in a step; it is rounded once, when it is stored.
         if name not in self._rounded:
             weight, signed, block = kind == "weight", kind != "x", self._block
@@ -115,8 +124,10 @@ class Precision:
             if name not in self.maps:
                 tiles = as_tiles(whole, block, weight).shape
                 shape = (tiles[0], tiles[2], tiles[3] if weight else 1)
-                self.maps[name] = WidthMap(np.full(shape, WIDTHS[-1], np.int64), self.settings.hold)
-            found, lengths = round_tiles(whole, self.maps[name].widths, block, signed=signed, weight=weight)
+                first = WIDTHS[-1] - self.settings.start // 2 * 2
+                self.maps[name] = WidthMap(np.full(shape, first, np.int64), self.settings.hold)
+            found, lengths = round_tiles(whole, self.maps[name].widths, block, signed=signed, weight=weight,
+                                         random=random)
             self._rounded[name] = found.reshape(integers.shape)
             # Of all images the greatest: they share a width.
             self._lengths[name] = kind, kernel, lengths if weight else lengths.max(axis=2, keepdims=True)
@@ -129,28 +140,27 @@ class Precision:
             return integers.reshape(kernel)
         return integers.reshape(*kernel[1:], -1) if kind == "x" and integers.ndim == 2 else integers
 
-    def _importance(self, name, kind, kernel, tensors, shape):
-        """Bit lengths of the sums of gradients in each tile; zeros where there is no gradient."""
-        gradient = tensors.get(f"gradient {name}" if kind == "weight" else f"error {name}")
-        if kind == "error" or gradient is None:
-            return np.zeros(shape, np.int64)
-        whole = self._shaped(kind, gradient.integers, kernel)
-        sums = tile_sums(as_tiles(whole, self._block, kind == "weight"))
-        return bit_length(sums if kind == "weight" else sums.sum(axis=2, keepdims=True))
+    def _importance(self, error, kernel):
+        """Bit lengths of the sums of an activation's ``error`` (Scaled) in each tile, over all images."""
+        tiles = as_tiles(self._shaped("x", error.integers, kernel), self._block)
+        return bit_length(tile_sums(tiles).sum(axis=2, keepdims=True))
 
     def learn(self, tensors, batch):
         """After a step: counts its time; each ``interval`` steps moves the tolerance and the maps."""
         self._count(tensors, batch)
         self.controller.see(tensors["miss"] // batch)
         self._number += 1
-        if self._number % self.settings.interval == 0:
+        if self.settings.interval and self._number % self.settings.interval == 0:
             self.controller.move()
             for name, (kind, kernel, lengths) in self._lengths.items():
-                tolerance = self.controller.tolerance - (kind == "error") * self.settings.error_lag
-                importance = self._importance(name, kind, kernel, tensors, lengths.shape)
-                wanted = wanted_widths(lengths, importance, max(tolerance, 0), self.settings.reach,
-                                       signed=kind != "x")
-                self.maps[name].follow(wanted)
+                error, tolerance = tensors.get(f"error {name}"), self.controller.tolerance
+                if error is None:
+                    importance = np.zeros(lengths.shape, np.int64)
+                else:
+                    # An activation behind a Relu.
+                    importance, tolerance = self._importance(error, kernel), tolerance + tolerance // 2
+                self.maps[name].follow(wanted_widths(lengths, importance, tolerance, self.settings.reach,
+                                                     signed=kind != "x"))
         self._rounded, self._lengths = {}, {}
 
     def _count(self, tensors, batch):

@@ -61,10 +61,12 @@ def encode(net, config, batch, mode, *, settings=None, seed=0):
     image), "instructions" and "data" (words). Raises ValueError as `Plan` and the assembler do.
     """
     plan = Plan(net, config, batch, mode)
-    fw = firmware(plan, RandomLanes(seed, config.side).states, settings or DynastySettings())
+    settings = settings or DynastySettings()
+    fw = firmware(plan, RandomLanes(seed, config.side).states, settings)
+    planes = PLANES - (settings.start // 2 if mode == "dynamic" else 0)
     instructions, data = fw.program(config), fw.data(config)
     words = {Memory.PROGRAM: [each.word for each in instructions], Memory.DATA: data,
-             Memory.MAP: [PLANES - 1] * plan.maps}
+             Memory.MAP: [planes - 1] * plan.maps}
     bits = {memory: words_as_bits(values, memory.width(config)) for memory, values in words.items()}
     bits[Memory.WEIGHTS] = _weights(plan)
     sections = tuple(Section.from_bits(memory, 0, bits[memory]) for memory in Memory)

@@ -18,7 +18,7 @@ from .firmware_backward import backward
 from .firmware_base import RECORD, SAVED, Firmware
 from .firmware_forward import forward
 from .firmware_loss import logits, loss
-from .firmware_precision import learned_widths, precision_data, precision_of_gradients, whole_widths
+from .firmware_precision import learned_widths, precision_data, precision_of_activations, whole_widths
 from .firmware_update import load_random, update
 from .registers import COUNTERS, Get, Put, Unit
 
@@ -61,7 +61,7 @@ def firmware(plan, states, settings=None):
 
 def _dispatch(fw):
     for name, value in (("wide", 0), ("groups", fw.plan.groups), ("momentum", fw.training.momentum),
-                        ("flagged", int(fw.training.error_bits == 8))):
+                        ("flagged", int(fw.plan.flagged))):
         fw.register(name, value)
     with fw.borrowed("command") as (command,):
         fw.in_(command)
@@ -102,7 +102,7 @@ def _train(fw):
     fw.set(fw.t, 1)
     fw.store(fw.t, fw.seen)
     if dynamic:
-        precision_of_gradients(fw)
+        precision_of_activations(fw)
     fw.out(fw.miss)
     if dynamic:
         fw.load(fw.t, fw.tolerance)

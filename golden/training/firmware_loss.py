@@ -46,7 +46,7 @@ def _raw(fw):
     fw.register("product_shift", fw.exponent)
     # Of the error -15 - log2 of the batch, of E2 by r less its bits more.
     fw.add(fw.exponent, fw.exponent,
-           -15 - (fw.plan.batch - 1).bit_length() - (14 if fw.training.error_bits == 8 else 15))
+           -15 - (fw.plan.batch - 1).bit_length() - (14 if fw.plan.flagged else 15))
     fw.register("element_mode", Element.RAW)
     fw.register("wide", int(fw.plan.wide))
     with fw.borrowed("error left right map blocks") as (error, left, right, map_, blocks):

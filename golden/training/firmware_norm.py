@@ -27,7 +27,7 @@ def norm_error(fw, top):
         fw.scale_exponent(top, fw.most, fw.t)
         fw.register("product_shift", top)
         fw.add(fw.exponent, fw.exponent, top)
-        fw.sub(fw.exponent, fw.exponent, 14 if fw.training.error_bits == 8 else 15)
+        fw.sub(fw.exponent, fw.exponent, 14 if fw.plan.flagged else 15)
         map_ = top
         fw.field(right, "right_error")
         fw.field(map_, "map_error")

@@ -5,12 +5,14 @@ from .config import ACTIVATION_BITS
 from .engine_config import PLANES
 from .registers import Get, Put
 
-__all__ = ["learned_widths", "precision", "precision_data", "precision_of_gradients",
+__all__ = ["learned_widths", "precision", "precision_data", "precision_of_activations",
            "whole_widths"]
 
-_EXTRA, _FAST, _SLOW, _MARGIN, _PATIENCE = 8, 2, 4, 4, 4    # as precision_control.Controller
+# As precision_control.Controller.
+_EXTRA, _FAST, _SLOW, _NOISE, _MARGIN, _PATIENCE = 8, 2, 4, 6, 4, 4
+_ONE = 1 << 15 + _EXTRA
 _WISH_BITS = 8
-_TENSOR = ("map", "count", "signed", "error", "gradient")
+_TENSOR = ("map", "count", "signed", "rectified")
 
 
 def precision_data(fw, settings):
@@ -20,15 +22,15 @@ def precision_data(fw, settings):
     fw.averages = fw.word("averages", [-1, -1])
     fw.patience = fw.word("patience", [0])
     fw.steps_left = fw.word("steps to the next move", [settings.interval])
-    inputs = [(fields["map_in"], fields["in_blocks"] * fields["in_pixels"], 0, 0, 1 - fields["first"])
+    inputs = [(fields["map_in"], fields["in_blocks"] * fields["in_pixels"], 0, 1 - fields["first"])
               for fields in fw.plan.fields]
-    errors = [(fields["map_error"], fields["out_blocks"] * fields["out_pixels"], 1, 1, 0)
+    errors = [(fields["map_error"], fields["out_blocks"] * fields["out_pixels"], 1, 0)
               for fields in fw.plan.fields]
-    weights = [(fields["weight_map"], fields["weight_tiles"], 1, 0, 1) for fields in fw.plan.fields]
-    without, nothing = [inputs[0], *errors], (0,) * len(_TENSOR)
-    words = [word for tensor in (*without, nothing, *inputs[1:], *weights, nothing) for word in tensor]
+    weights = [(fields["weight_map"], fields["weight_tiles"], 1, 0) for fields in fw.plan.fields]
+    without, nothing = [inputs[0], *errors, *weights], (0,) * len(_TENSOR)
+    words = [word for tensor in (*without, nothing, *inputs[1:], nothing) for word in tensor]
     fw.tensors = fw.word("tensors", words)
-    fw.tensors_of_gradients = fw.tensors + len(_TENSOR) * (len(without) + 1)
+    fw.rectified_tensors = fw.tensors + len(_TENSOR) * (len(without) + 1)
     fw.wishes = fw.word("wishes", [0] * fw.plan.maps)
     fw.whole = fw.word("all widths are 8 bits", [0])
 
@@ -68,8 +70,8 @@ def learned_widths(fw):
 
 
 def precision(fw):
-    """After all errors of a step: docs/engines/training.md, block-wise precision. The widths of tensors that
-    have gradients are left.
+    """After all errors of a step: docs/engines/training.md, block-wise precision. The widths of activations
+    behind a Relu are left.
     """
     with fw.part("precision"):
         end = fw.fresh()
@@ -91,15 +93,15 @@ def precision(fw):
         fw.label(end)
 
 
-def precision_of_gradients(fw):
-    """After all gradients of a step: the other tensors' widths. Stands behind `precision`."""
+def precision_of_activations(fw):
+    """After all products of a step: the other tensors' widths. Stands behind `precision`."""
     with fw.part("precision"):
         end = fw.fresh()
         fw.load(fw.t, fw.steps_left)
         fw.branch("ne", fw.t, 0, end)
         fw.set(fw.t, fw.settings.interval)
         fw.store(fw.t, fw.steps_left)
-        fw.set(fw.tensor, fw.tensors_of_gradients)
+        fw.set(fw.tensor, fw.rectified_tensors)
         fw.call("widths", fw.inner_link)
         fw.label(end)
 
@@ -142,7 +144,11 @@ def _see(fw, loss, fast, slow):
 def _move(fw, wait, fast, slow, tolerance):
     calm, try_, done = fw.fresh(), fw.fresh(), fw.fresh()
     fw.load(wait, fw.patience)
-    fw.branch("ge", slow, fast, calm)
+    fw.set(fw.t, _ONE)
+    fw.sub(fw.t, fw.t, slow)
+    fw.shr(fw.t, fw.t, _NOISE)
+    fw.add(fw.t, fw.t, slow)
+    fw.branch("ge", fw.t, fast, calm)
     fw.sub(tolerance, tolerance, 1)
     fw.max(tolerance, tolerance, 0)
     fw.set(wait, _PATIENCE)
@@ -163,42 +169,40 @@ def _move(fw, wait, fast, slow, tolerance):
 
 def _tensor(fw, tensor):
     """The widths of one tensor's tiles follow what is wanted."""
-    with fw.borrowed("entry count signed gradient allowed most") as names:
-        entry, count, signed, gradient, allowed, most = names
-        places = {name: n for n, name in enumerate(_TENSOR)}
-        for x, name in ((entry, "map"), (count, "count"), (signed, "signed"), (gradient, "gradient")):
-            fw.load(x, places[name], tensor)
+    with fw.borrowed("entry count signed rectified allowed most") as names:
+        entry, count, signed, rectified, allowed, most = names
+        for n, x in enumerate((entry, count, signed, rectified)):
+            fw.load(x, n, tensor)
         fw.clear(allowed)
         fw.clear(most)
         fw.set(fw.lane, count)
         first = fw.label()
         fw.get(fw.t, Get.LENGTH, 0, entry)
         fw.max(allowed, allowed, fw.t)
-        _importance(fw, fw.t, entry, gradient)
+        _importance(fw, fw.t, entry, rectified)
         fw.max(most, most, fw.t)
         fw.add(entry, entry, 1)
         fw.sub(fw.lane, fw.lane, 1)
         fw.branch("ne", fw.lane, 0, first)
-        # Greatest length less 8 bits' magnitude, plus the tolerance: an error's is less.
-        fw.load(fw.t, places["error"], tensor)
-        fw.mul(fw.t, fw.t, fw.settings.error_lag)
+        # Greatest length less 8 bits' magnitude, plus the tolerance: behind a Relu half of it more.
         fw.load(fw.cursor, fw.tolerance)
-        fw.sub(fw.cursor, fw.cursor, fw.t)
-        fw.max(fw.cursor, fw.cursor, 0)
+        fw.shr(fw.t, fw.cursor, 1)
+        fw.mul(fw.t, fw.t, rectified)
+        fw.add(allowed, allowed, fw.t)
         fw.add(allowed, allowed, fw.cursor)
         fw.add(allowed, allowed, signed)
         fw.sub(allowed, allowed, ACTIVATION_BITS)
         fw.max(allowed, allowed, 0)
         with fw.repeat(count, count):
             fw.sub(entry, entry, 1)
-            _tile(fw, entry, signed, gradient, allowed, most)
+            _tile(fw, entry, signed, rectified, allowed, most)
 
 
-def _importance(fw, d, entry, gradient):
-    """Bit length of the sum of the gradient's magnitudes in a tile; 0 where there is none."""
+def _importance(fw, d, entry, rectified):
+    """Bit length of the sum of the error's magnitudes of a tile of activations; 0 of another one."""
     none = fw.fresh()
     fw.clear(d)
-    fw.branch("eq", gradient, 0, none)
+    fw.branch("eq", rectified, 0, none)
     fw.get(d, Get.SUM, 0, entry)
     fw.get(fw.cursor, Get.SUM, fw.config.maps, entry)
     fw.add(d, d, fw.cursor)
@@ -206,11 +210,11 @@ def _importance(fw, d, entry, gradient):
     fw.label(none)
 
 
-def _tile(fw, entry, signed, gradient, allowed, most):
+def _tile(fw, entry, signed, rectified, allowed, most):
     """Widths are counted as planes - 1, of two bits each."""
     with fw.borrowed("wanted planes wishes") as (wanted, planes, wishes):
         more, done = fw.fresh(), fw.fresh()
-        _importance(fw, wanted, entry, gradient)
+        _importance(fw, wanted, entry, rectified)
         fw.sub(wanted, most, wanted)
         fw.min(wanted, wanted, fw.settings.reach)
         fw.add(wanted, wanted, allowed)
@@ -220,7 +224,8 @@ def _tile(fw, entry, signed, gradient, allowed, most):
         fw.add(wanted, wanted, signed)
         fw.sub(wanted, wanted, 1)
         fw.shr(wanted, wanted, 1)
-        fw.max(wanted, wanted, 0)
+        # 4 bits at least of signed numbers.
+        fw.max(wanted, wanted, signed)
         fw.min(wanted, wanted, PLANES - 1)
         fw.get(planes, Get.PLANES, 0, entry)
         fw.clear(wishes)

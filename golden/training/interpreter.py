@@ -97,6 +97,21 @@ class Interpreter:
         self.running[node.name] = tuple(fresh)
         return found
 
+    def quantized(self, error):
+        """E2 before its tiles round it: where there are tiles, of 16 bits whatever the config says."""
+        return product_error(error, self.config) if self.precision is None else shifted(error, 16)
+
+    def product_error(self, operation, node, error):
+        found = self.quantized(error)
+        if self.precision is None:
+            return found
+        random = self.random.errors(found.integers.shape, self.config.block)
+        return self.precision.stored_error(node, found, random)
+
+    def bias_gradient(self, operation, node, error):
+        found = self.quantized(error)
+        return Scaled(found.integers.reshape(len(found.integers), -1).sum(axis=1), found.exponent)
+
     def norm_error(self, operation, node, error, normal, dbeta, dgamma, gamma, found):
         return batch_norm.input_error(error, normal, (dbeta, dgamma), gamma.integers, found)
 
@@ -117,7 +132,7 @@ class Interpreter:
     def update(self, operation, node, gradient):
         block = self.config.block
         if operation.reads[0] == f"gradient {node.inputs[1]}":
-            random = self.random.weights(kernel_shape(self.network, node), block)
+            random = self.random.tiles(kernel_shape(self.network, node), block)
         else:
             random = self.random.biases(gradient.integers.size, block)
         self.step(operation, constant(gradient, self.levels, random))
@@ -163,11 +178,10 @@ _COMPUTE = {
     Kind.LOSS: Interpreter.loss,
     Kind.SPLIT_ERROR: lambda run, op, node, error: shifted(error, RANDOM_BITS),
     Kind.JOIN_ERRORS: lambda run, op, node, *errors: add_errors(errors),
-    Kind.PRODUCT_ERROR: lambda run, op, node, error: product_error(error, run.config),
+    Kind.PRODUCT_ERROR: Interpreter.product_error,
     Kind.ACTIVATION_ERROR: lambda run, op, node, error: shifted(error, 8),
     Kind.WEIGHT_GRADIENT: Interpreter.weight_gradient,
-    Kind.BIAS_GRADIENT: lambda run, op, node, error: Scaled(
-        error.integers.reshape(len(error.integers), -1).sum(axis=1), error.exponent),
+    Kind.BIAS_GRADIENT: Interpreter.bias_gradient,
     Kind.INPUT_GRADIENT: Interpreter.input_gradient,
     Kind.MASK: _mask,
     Kind.NORM_SUMS: lambda run, op, node, error, normal: batch_norm.error_sums(error, normal),

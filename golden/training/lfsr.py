@@ -65,8 +65,8 @@ class RandomLanes:
     repeat after 2 ** 32 - 1. Lane l begins l * ((2 ** 32 - 1) // lanes) numbers behind lane 0, so that no two
     lanes come across the same part before that many steps.
 
-    One step of all lanes is for ``lanes`` filters of one column; `weights` and `biases` have the order. A
-    unit with a divisor of ``lanes`` as its width keeps the states in turn.
+    One step of all lanes is for ``lanes`` filters of one column; `tiles`, `errors` and `biases` have the
+    order. A unit with a divisor of ``lanes`` as its width keeps the states in turn.
     """
 
     def __init__(self, seed, lanes):
@@ -74,7 +74,7 @@ class RandomLanes:
         first = seed_state(seed)
         self.states = np.array([jump(first, lane * spacing) for lane in range(lanes)], np.uint64)
 
-    def weights(self, shape, block):
+    def tiles(self, shape, block):
         """Numbers for a weight of ``shape`` (M, C, R, S) in tiles of ``block`` filters by ``block`` channels.
 
         Steps go tile by tile: tile of filters, tile of channels, tap (row by row); in a tile, of each
@@ -87,6 +87,20 @@ class RandomLanes:
         tiles = drawn.reshape(rows, columns, taps, block // lanes, block, lanes)
         whole = tiles.transpose(0, 3, 5, 1, 4, 2).reshape(rows * block, columns * block, taps)
         return whole[:filters, :channels].reshape(shape)
+
+    def errors(self, shape, block):
+        """Numbers for an error of ``shape`` (M, H, W, N) or (M, N) in tiles of ``block`` filters by images.
+
+        Steps go tile of filters, pixel (row by row), tile of images; in a tile, of each ``lanes`` of its
+        filters one image after the other. What fills the last tiles up draws numbers, too. int64, of
+        ``shape``.
+        """
+        (filters, *pixels, images), lanes = shape, len(self.states)
+        rows, columns, pixels = -(-filters // block), -(-images // block), math.prod(pixels)
+        drawn = self.numbers(rows * pixels * columns * block * block // lanes)
+        tiles = drawn.reshape(rows, pixels, columns, block // lanes, block, lanes)
+        whole = tiles.transpose(0, 3, 5, 1, 2, 4).reshape(rows * block, pixels, columns * block)
+        return whole[:filters, :, :images].reshape(shape)
 
     def biases(self, count, block):
         """Numbers for a bias (``count``,): ``lanes`` filters a step, to whole tiles of ``block``; int64."""

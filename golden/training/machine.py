@@ -34,12 +34,13 @@ _RUN = {Unit.MATRIX: run_matrix, Unit.ELEMENT: run_element, Unit.UPDATE: run_upd
 
 # While which units are busy a program must leave a port alone; PARAMETER: see `Machine.put`.
 _PACKING = {Unit.ELEMENT, Unit.UPDATE, Unit.INPUT}
-_GETS = {Get.MATRIX: {Unit.MATRIX}, Get.ELEMENT: {Unit.ELEMENT}, Get.RANDOM: {Unit.UPDATE},
+_DRAWING = {Unit.ELEMENT, Unit.UPDATE}
+_GETS = {Get.MATRIX: {Unit.MATRIX}, Get.ELEMENT: {Unit.ELEMENT}, Get.RANDOM: _DRAWING,
          Get.Z: {Unit.MATRIX, Unit.ELEMENT, Unit.LOSS}, Get.LENGTH: _PACKING, Get.SUM: {Unit.MATRIX},
          Get.PLANES: _PACKING, Get.STORED: {Unit.UPDATE}, Get.ACCUMULATOR: {Unit.UPDATE},
          Get.CYCLES: set(), Get.LOSS: {Unit.LOSS}}
 _PUTS = {Put.REGISTER: set(Unit), Put.PARAMETER: set(),
-         Put.ERROR: {Unit.MATRIX, Unit.ELEMENT, Unit.LOSS}, Put.PLANES: _PACKING, Put.RANDOM: {Unit.UPDATE},
+         Put.ERROR: {Unit.MATRIX, Unit.ELEMENT, Unit.LOSS}, Put.PLANES: _PACKING, Put.RANDOM: _DRAWING,
          Put.LABEL: {Unit.LOSS}}
 
 
@@ -184,7 +185,7 @@ class Machine:
                 lane = self._within(port, address, self.config.side)
                 self.random.states[lane] = value & (1 << STATE_BITS) - 1
             else:
-                self.numbers(1)
+                self.random.numbers(1)      # one step of all lanes
         elif port == Put.PARAMETER:
             slot = Slot(self._within(port, address, self.parameters.size) // (2 * self.config.side))
             self._free(port, {Unit.MATRIX if slot == Slot.BIAS else Unit.ELEMENT})
@@ -204,11 +205,3 @@ class Machine:
         if not 0 <= address < size:
             raise ValueError(f"address of port {port.name.lower()} must be 0 .. {size - 1}, not {address}")
         return address
-
-    def numbers(self, steps):
-        """Random numbers, int64 (steps, S), of ``steps`` steps of all lanes."""
-        found = np.zeros((steps, self.config.side), np.int64)
-        for row in found:
-            self.random.numbers(1)      # one step of all lanes, whose states hold what it yields
-            row[:] = self.random.states >> np.uint64(STATE_BITS - RANDOM_BITS)
-        return found

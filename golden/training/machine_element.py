@@ -103,7 +103,7 @@ class _Block:
             found = flagged(Scaled(wide, 0), p.product_shift).scaled.integers
         else:
             found = _shifted(wide, p.product_shift - (ERROR_BITS - 1), ERROR_BITS)
-        pack(machine, p, self.vectors(found), p.groups, signed=True, may_be_wide=True,
+        pack(machine, p, self.vectors(found), p.groups, signed=True, errors=True,
              to=[(machine.left, p.left_base), (machine.right, p.right_base)])
         return found
 

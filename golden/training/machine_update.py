@@ -12,16 +12,17 @@ from .update import Parameter
 __all__ = ["pack", "run_input", "run_update"]
 
 
-def pack(machine, p, vectors, share, *, signed, to, may_be_wide=False):
+def pack(machine, p, vectors, share, *, signed, to, errors=False):
     """Writes tiles to the memories ``to``, [(memory, first slot)], in their map entries' planes.
 
     ``vectors`` is (tiles, 2, B, S): half, column, lane. ``share`` tiles one behind the other have one map
-    entry. Raises ValueError where other than errors would be ``wide``.
+    entry. Only ``errors`` may be ``wide``, and are rounded at random if they are not. Raises ValueError where
+    others would be ``wide``.
     """
-    if p.wide & 1 and not may_be_wide:
+    if p.wide & 1 and not errors:
         raise ValueError("register wide must be 0 in a pass that packs weights or activations, not 1")
     wide = p.wide & 1
-    tiles = vectors.transpose(0, 1, 3, 2).reshape(len(vectors), machine.config.block, -1)
+    tiles = _tiles(vectors)
     number = np.arange(len(tiles))
     entries = p.map_base + number // share
     lengths = bit_length(np.abs(tiles).max(axis=(1, 2)))
@@ -31,9 +32,21 @@ def pack(machine, p, vectors, share, *, signed, to, may_be_wide=False):
     bits = magnitude_bits(PLANE_BITS * planes, signed)
     drops = np.zeros_like(lengths) if wide else np.maximum(lengths - bits, 0)
     most = (np.int64(1) << bits)[:, None, None] - 1
-    rounded = np.minimum(shift_round(np.abs(tiles), drops[:, None, None]), most)
+    magnitudes, shifts = np.abs(tiles), drops[:, None, None]
+    if errors and not wide:
+        random = machine.random.numbers(vectors[..., 0].size).reshape(vectors.shape)
+        fixed = magnitudes << RANDOM_BITS >> shifts
+        rounded = (fixed >> RANDOM_BITS) + (fixed & (1 << RANDOM_BITS) - 1 > _tiles(random))
+    else:
+        rounded = shift_round(magnitudes, shifts)
+    rounded = np.minimum(rounded, most)
     for memory, base in to:
         memory.write(base + number * (1 + wide), np.where(tiles < 0, -rounded, rounded), planes, drops)
+
+
+def _tiles(vectors):
+    """Tiles (tiles, B, B) of vectors."""
+    return vectors.transpose(0, 1, 3, 2).reshape(len(vectors), vectors.shape[2], -1)
 
 
 def _constant(gradients, shift, levels, random):
@@ -53,7 +66,7 @@ def run_update(machine, p):
     span = slice(p.weight_base, p.weight_base + p.tiles * 2 * block)
     parameter = Parameter(machine.stored[span], machine.accumulators[span])
     if mode == Update.STEP:
-        random = machine.numbers(p.tiles * 2 * block)
+        random = machine.random.numbers(p.tiles * 2 * block)
         gradient = _constant(machine.gradients[span], p.gradient_shift, p.levels, random)
         parameter.step(Scaled(gradient, 0), p.rate, p.momentum)
         machine.stored[span], machine.accumulators[span] = parameter.master, parameter.accumulator

@@ -174,10 +174,11 @@ class _Backward:
 
     def product(self, node):
         y, x, arrays = node.outputs[0], node.sources[0], node.inputs[1:]
-        error = self.add(Kind.PRODUCT_ERROR, node, [self.arriving(node)], f"E2 {y}")
+        arriving = self.arriving(node)
+        error = self.add(Kind.PRODUCT_ERROR, node, [arriving], f"E2 {y}")
         self.add(Kind.WEIGHT_GRADIENT, node, [x, error], f"gradient {arrays[0]}")
         if len(arrays) > 1:
-            self.add(Kind.BIAS_GRADIENT, node, [error], f"gradient {arrays[1]}")
+            self.add(Kind.BIAS_GRADIENT, node, [arriving], f"gradient {arrays[1]}")
         if x not in self.given:
             self.pass_on(node, x, self.add(Kind.INPUT_GRADIENT, node, [error, f"rounded {arrays[0]}"],
                                            self.written(node, x)))

@@ -128,6 +128,7 @@ class Plan:
                 raise ValueError(f"{name} must be {must} for an engine of side {side}, not {found}")
         check_terms(net.network, batch)
         self.layers, self.groups, self.wide = layers(net.network), batch // block, mode == "wide"
+        self.flagged = self.wide and net.config.error_bits == 8
         self.fields = [{} for _ in self.layers]
         self.records = self.weight_tiles = 0
         self._geometry()

@@ -8,7 +8,9 @@ __all__ = ["Controller"]
 
 _EXTRA = 8          # bits of the averages behind the last bit of the loss
 _FAST, _SLOW = 2, 4
-_MARGIN = 4         # the loss rises if the fast average is above the slow one by 2 ** -_MARGIN of it
+_ONE = 1 << 15 + _EXTRA
+_NOISE = 6          # averages of few batches differ by up to 2 ** -_NOISE, less where the loss is near 1
+_MARGIN = 4         # the loss falls well if the fast average is below the slow one by 2 ** -_MARGIN of it
 _PATIENCE = 4       # moves without a try after one that failed
 
 
@@ -20,9 +22,10 @@ class Controller:
 
         fast += (loss - fast) / 4,    slow += (loss - slow) / 16       rounded, 8 bits behind the last one
 
-    The move: if fast > slow + slow / 16 (the loss rises), tolerance - 1, and the next 4 moves do not go up;
-    else, if fast <= slow (it falls) and none of these moves is left, tolerance + 1. In between, nothing. So
-    there is a band without a change, and after a failure a pause: tolerance does not swing from move to move.
+    The move: if fast - slow > (1 - slow) / 64 (the loss rises), tolerance - 1, and the next 4 moves do not go
+    up; else, if fast - slow < -slow / 16 (it falls well) and none of these moves is left, tolerance + 1. In
+    between, nothing. So there is a band without a change, and after a failure a pause: tolerance does not
+    swing from move to move.
     """
 
     tolerance: int
@@ -41,9 +44,10 @@ class Controller:
         self.slow += int(shift_round(fresh - self.slow, _SLOW))
 
     def move(self):
-        if self.fast > self.slow:
+        change = self.fast - self.slow
+        if change > _ONE - self.slow >> _NOISE:
             self.tolerance, self.wait = max(self.tolerance - 1, 0), _PATIENCE
         elif self.wait:
             self.wait -= 1
-        elif self.fast < self.slow - (self.slow >> _MARGIN):
+        elif change < -(self.slow >> _MARGIN):
             self.tolerance = min(self.tolerance + 1, self.limit)

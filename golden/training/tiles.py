@@ -3,6 +3,7 @@
 import numpy as np
 
 from .arithmetic import bit_length, shift_round
+from .quantize import RANDOM_BITS
 
 __all__ = ["WIDTHS", "as_tiles", "kernel_shape", "magnitude_bits", "round_tiles", "tile_bits", "tile_sums"]
 
@@ -64,7 +65,7 @@ def tile_sums(tiles):
     return np.abs(tiles).sum(axis=(1, 4))
 
 
-def round_tiles(integers, widths, block, *, signed=True, weight=False):
+def round_tiles(integers, widths, block, *, signed=True, weight=False, random=None):
     """``integers`` in as many bits as their tiles have, of the same shape; and the tiles' bit lengths.
 
         d = max(0, bit length of the tile's greatest magnitude - B),   B = width - 1, or width if unsigned
@@ -72,11 +73,22 @@ def round_tiles(integers, widths, block, *, signed=True, weight=False):
 
     d is one number for a tile, by which sums of products with it are shifted once. A tile whose numbers have
     at most B bits loses nothing. ``widths`` broadcasts to (rows, P, columns) of `as_tiles`.
+
+    With ``random``, integers 0 .. 65535 of the shape of ``integers``, what |v| / 2^d is rounded to is
+
+        floor(y) + [ first 16 bits of y's fraction > random ],    y = |v| / 2^d
+
+    the mean of which is y for uniform numbers, as d is at most 16.
     """
     tiles = as_tiles(integers, block, weight)
     lengths = tile_bits(tiles)
     bits = np.broadcast_to(magnitude_bits(widths, signed), lengths.shape)
     drop = np.maximum(lengths - bits, 0)[:, None, :, :, None]
     most = (np.int64(1) << bits)[:, None, :, :, None] - 1
-    rounded = np.minimum(shift_round(np.abs(tiles), drop), most) << drop
+    if random is None:
+        rounded = shift_round(np.abs(tiles), drop)
+    else:
+        chance = (1 << RANDOM_BITS) - 1 - as_tiles(random, block, weight)
+        rounded = (np.abs(tiles) << RANDOM_BITS >> drop) + chance >> RANDOM_BITS
+    rounded = np.minimum(rounded, most) << drop
     return _from_tiles(np.where(tiles < 0, -rounded, rounded), integers.shape, weight), lengths

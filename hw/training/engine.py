@@ -137,11 +137,12 @@ class TrainingEngine(wiring.Component):
                 controller.unit_busy[number].eq(unit.busy | (packer.busy & active[number])),
             ]
         mode = controller.registers.element_mode
-        activates = active[Unit.INPUT] | (active[Unit.ELEMENT] & (mode[:3] == Element.ACTIVATE))
+        errors = active[Unit.ELEMENT] & (mode[:3] != Element.ACTIVATE)
+        signed = errors | active[Unit.UPDATE]
         m.d.comb += [
             packer.registers.eq(controller.registers),
             packer.start.eq(controller.unit_start[Unit.ELEMENT:Unit.INPUT + 1].any()),
-            packer.signed.eq(~activates), packer.to_left.eq(~activates),
+            packer.signed.eq(signed), packer.to_left.eq(signed), packer.errors.eq(errors),
             packer.to_right.eq(~active[Unit.UPDATE]), packer.shared.eq(~active[Unit.UPDATE]),
         ]
         wiring.connect(m, controller.word, self._input_unit.word)
@@ -221,7 +222,7 @@ class TrainingEngine(wiring.Component):
             weight.write_address.eq(Mux(written["write"], written["address"], update.weight_write_address)),
             weight.write_data.eq(Mux(written["write"], written["data"], update.weight_write_data)),
             weight.write.eq(written["write"] | update.weight_write),
-            update.random_step.eq(puts & ~controller.put_data.any()),
+            update.random_step.eq((puts & ~controller.put_data.any()) | self._packer.random_step),
             update.random_load.eq(puts & controller.put_data.any()),
             update.random_address.eq(Mux(puts, controller.put_address, controller.get_address)),
             update.random_state.eq(controller.put_data),
@@ -230,6 +231,7 @@ class TrainingEngine(wiring.Component):
     def _pack(self, m, memories, loader):
         """From units to the packer, from there to operand memories; maps and lengths."""
         controller, packer = self._controller, self._packer
+        m.d.comb += packer.random.eq(self._update_unit.random)
         units = (self._element_unit, self._update_unit, self._input_unit)
         for unit in units:
             m.d.comb += unit.room.eq(packer.room)

@@ -1,9 +1,10 @@
 """From tiles of numbers to planes of digits in the operand memories."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from shiftwork.golden.training.engine_config import ERROR_BITS, MOST_PLANES
+from shiftwork.golden.training.quantize import RANDOM_BITS
 
 from ..common.delay import delay
 from .digit_rounder import DigitRounder
@@ -26,6 +27,8 @@ class Packer(wiring.Component):
         change from ``start`` on until ``busy`` is low.
     signed : In(1), to_left : In(1), to_right : In(1)
         Numbers are signed (else they are at least 0); which memories take them.
+    errors : In(1)
+        Numbers that are not wide are rounded at random.
     shared : In(1)
         A map entry is for ``groups`` tiles, else for one.
     start : In(1)
@@ -35,6 +38,8 @@ class Packer(wiring.Component):
     reserve : In(1), room : Out(1), i_valid : In(1), i : In(vector(S, 16))
         A tile of 2 B vectors will come, where there is room; its vectors, above -2^15. ``room`` follows
         ``reserve`` in the next cycle.
+    random_step : Out(1), random : In(16 bits of each lane)
+        A step of all lanes for each vector of such numbers; it has the number of the next cycle.
     map_address : Out, map_data : In(3)
         Of the map planes - 1, 0 .. 3, `MEMORY_CYCLES` later.
     length_write : Out(1), length_address : Out, length_data : Out(5)
@@ -48,7 +53,7 @@ class Packer(wiring.Component):
 
     Timing: a quadrant takes S cycles, or as many as its planes if they are more, a tile four times that with
     no gaps; a tile's first word comes S + 11 cycles behind its last vector. Reset forgets all.
-    Cost: `TileBuffer`, `PlaneWriter`, S times `DigitRounder`; S = 8: 1,969 LUT4, 174 CCU2C, 3,005 flip-flops,
+    Cost: `TileBuffer`, `PlaneWriter`, S times `DigitRounder`; S = 8: 2,349 LUT4, 229 CCU2C, 3,182 flip-flops,
     4 block RAMs (ECP5).
     """
 
@@ -56,7 +61,9 @@ class Packer(wiring.Component):
         self._config = config
         entry = range(config.maps)
         super().__init__({
-            "registers": In(PASS), "signed": In(1), "to_left": In(1), "to_right": In(1), "shared": In(1),
+            "registers": In(PASS), "signed": In(1), "to_left": In(1), "to_right": In(1), "errors": In(1),
+            "shared": In(1), "random_step": Out(1),
+            "random": In(data.ArrayLayout(RANDOM_BITS, config.side)),
             "start": In(1), "busy": Out(1), "reserve": In(1), "room": Out(1), "i_valid": In(1),
             "i": In(vector(config.side, ERROR_BITS)), "map_address": Out(entry), "map_data": In(3),
             "length_write": Out(1), "length_address": Out(entry), "length_data": Out(5),
@@ -84,14 +91,19 @@ class Packer(wiring.Component):
         cycles = MEMORY_CYCLES + DigitRounder.latency
         marks, last = Signal(cycles), Signal(cycles)
         m.d.sync += [marks.eq(marks << 1 | tiles.read), last.eq(last << 1 | ends)]
-        m.d.comb += [writer.i_valid.eq(marks[-1]), writer.i_last.eq(last[-1])]
+        at_random = Signal()
+        m.d.sync += at_random.eq(self.errors & ~self._wide)
+        m.d.comb += [
+            writer.i_valid.eq(marks[-1]), writer.i_last.eq(last[-1]),
+            self.random_step.eq(marks[MEMORY_CYCLES + DigitRounder.random_latency - 2] & at_random)]
         # ``drop`` and ``beyond`` are one register behind their tile's first read.
         now = [delay(m, value, MEMORY_CYCLES - 1, name=f"now{n}_") for n, value in enumerate((drop, beyond))]
         for n, number in enumerate(tiles.o):
             m.submodules[f"rounder{n}"] = rounder = DigitRounder(MAGNITUDE_BITS)
             m.d.comb += [
                 rounder.magnitude.eq(number.magnitude), rounder.negative.eq(number.negative),
-                rounder.drop.eq(now[0]), rounder.beyond.eq(now[1]), writer.i[n].eq(rounder.o),
+                rounder.drop.eq(now[0]), rounder.beyond.eq(now[1]), rounder.at_random.eq(at_random),
+                rounder.random.eq(self.random[n]), writer.i[n].eq(rounder.o),
             ]
         # .. and of their tile, until the quadrant is complete.
         planes, drop = delay(m, planes, cycles + 1, name="planes_"), delay(m, drop, cycles, name="late")

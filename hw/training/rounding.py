@@ -2,7 +2,7 @@
 
 from amaranth import Cat, Const, Mux
 
-__all__ = ["clipped", "magnitude", "rounded", "shifted", "with_sign"]
+__all__ = ["clipped", "magnitude", "rounded", "with_sign"]
 
 
 def magnitude(value):
@@ -33,8 +33,3 @@ def clipped(value, bits):
     low = Mux(fits, value[:bits - 1], (~negative).replicate(bits - 1))
     # The least of two's complement is one too low.
     return Cat(low[0] | (negative & ~low[1:].any()), low[1:], negative).as_signed()
-
-
-def shifted(value, bit):
-    """``value`` >> ``bit``, bits that leave it collected in bit 0 (sticky)."""
-    return Cat(value[:bit + 1].any(), value[bit + 1:])

@@ -41,8 +41,8 @@ class UpdateUnit(wiring.Component):
         A vector of gradient or weight memory, `MEMORY_CYCLES` later.
     weight_write : Out(1), weight_write_address : Out, weight_write_data : Out
     random_step : In(1), random_load : In(1), random_address : In, random_state : In(32)
-    random_data : Out(16)
-        The controller's access to random numbers, as `RandomLanes` has it; not while ``busy``, but to read.
+    random_data : Out(16), random : Out(16 bits of each lane)
+        The access of others to random numbers, as `RandomLanes` has it; not while ``busy``, but to read.
     reserve : Out(1), room : In(1), o_valid : Out(1), o : Out
         The packer's.
 
@@ -64,6 +64,7 @@ class UpdateUnit(wiring.Component):
             "weight_write": Out(1), "weight_write_address": Out(address), "weight_write_data": Out(word),
             "random_step": In(1), "random_load": In(1), "random_address": In(range(config.side)),
             "random_state": In(STATE_BITS), "random_data": Out(RANDOM_BITS),
+            "random": Out(data.ArrayLayout(RANDOM_BITS, config.side)),
             "reserve": Out(1), "room": In(1), "o_valid": Out(1), "o": Out(vector(config.side, ERROR_BITS)),
         })
 
@@ -97,6 +98,7 @@ class UpdateUnit(wiring.Component):
             random.step.eq(self.random_step | (marks[MEMORY_CYCLES + quantizer.random_latency - 1] & step)),
             random.load.eq(self.random_load), random.address.eq(self.random_address),
             random.load_state.eq(self.random_state), self.random_data.eq(random.data),
+            self.random.eq(random.numbers),
         ]
         distance, limit = Signal.like(quantizer.distance), Signal.like(quantizer.limit)
         m.d.sync += [distance.eq(quantizer.distance_of(self.registers.gradient_shift.as_signed())),

@@ -74,7 +74,7 @@ def test_no_rows_to_leave(entries, tmp_path, text):
 
 def test_refusals(entries, tmp_path):
     with pytest.raises(
-        FlowError, match=r"^Engine must be one of ternary, smartexchange, circulant, not 'binary'$"
+        FlowError, match=r"^Engine must be one of ternary, smartexchange, circulant, training, not 'binary'$"
     ):
         bench.measure("binary")
     with pytest.raises(FlowError, match=r"^--only must be part of one of good/one, bad/one, not 'ugly'$"):

@@ -7,7 +7,7 @@ That lanes of random numbers repeat after 2^32 - 1 and not before is tests/golde
 
 import pytest
 from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal, signed
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from shiftwork.hw.common.delay import delay
 from shiftwork.hw.training import constant_quantizer, digit_rounder, optimizer, random_lane, rounding
@@ -126,18 +126,23 @@ def random_rules(m, dut):
 
 
 def rounder_rules(m, dut):
-    """sign * min(round(magnitude / 2^drop), 2^M - 1) for every M and drop that leave at most M bits."""
-    width = len(dut.magnitude)
-    most, found = ~dut.beyond, nearest(dut.magnitude, dut.drop)
+    """sign * min(R(magnitude / 2^drop), 2^M - 1) for every M and drop that leave at most M bits."""
+    stay(m, old_enough(m, 1), dut.at_random)
+    width, late = len(dut.magnitude), dut.random_latency
+    most, whole = ~dut.beyond, dut.magnitude >> dut.drop
+    fraction = ((dut.magnitude & ((1 << dut.drop) - 1)) << (16 - dut.drop)[:5])[:16]
     m.d.comb += [
         Assume((most & 1) & ((most & (most + 1)[:width]) == 0)),        # 2^M - 1, M = 1 .. width
-        Assume((dut.drop < width) & ((dut.magnitude >> dut.drop) <= most)),
+        Assume((dut.drop < width) & (whole <= most)),
     ]
-    found = Mux(found > most, most, found)[:width]
-    expected = Signal(signed(width + 1))
-    m.d.comb += expected.eq(Mux(dut.negative, -found, found))
+    given = Cat(most, dut.negative, fraction, whole[:width], nearest(dut.magnitude, dut.drop)[:width + 1])
+    held = data.View(data.StructLayout({"most": width, "negative": 1, "fraction": 16, "whole": width,
+                                        "nearest": width + 1}), delay(m, given, late, name="given"))
+    total = Mux(dut.at_random, held.whole + (held.fraction > dut.random), held.nearest)
+    found, expected = Mux(total > held.most, held.most, total)[:width], Signal(signed(width + 1))
+    m.d.comb += expected.eq(Mux(held.negative, -found, found))
     m.d.comb += Assert(~old_enough(m, dut.latency + 1)
-                       | (dut.o == delay(m, expected, dut.latency, name="expected")))
+                       | (dut.o == delay(m, expected, dut.latency - late, name="expected")))
 
 
 PARTS = {
@@ -169,8 +174,11 @@ MUTANTS = [
     ("optimizer", "clipped(value, self._stored_bits)", "value[:self._stored_bits].as_signed()"),
     ("random", "self.state[STATE_BITS + n - lag]", "self.state[STATE_BITS + n - lag - 1]"),
     ("random", "Cat(self.state[RANDOM_BITS:], *new)", "Cat(*new, self.state[:RANDOM_BITS])"),
-    ("rounder", "(value[0] | value[2])", "value[2]"),
-    ("rounder", "(value[0] | value[2])", "value[0]"),
+    ("rounder", "(fraction[:-1].any() | kept[0])", "kept[0]"),
+    ("rounder", "(fraction[:-1].any() | kept[0])", "fraction[:-1].any()"),
+    ("rounder", "fraction > self.random", "fraction >= self.random"),
+    ("rounder", "self.random[RANDOM_BITS - len(fraction):]", "self.random[:len(fraction)]"),
+    ("rounder", "Mux(self.at_random, chance, nearest)", "nearest"),
     ("rounder", " & ~(kept | beyond).all()", ""),
     ("rounder", "delay(m, drop, 1,", "delay(m, drop, 0,"),
 ]

@@ -34,7 +34,7 @@ def test_steps_and_inference_are_the_interpreters(side, mode, bits):
 @pytest.mark.parametrize("mode, bits", [("wide", 8), ("fixed", 16), ("dynamic", 8)])
 def test_strides_pads_hidden_gemms_and_several_blocks(mode, bits):
     pair = Pair(integer_network(varied(), 2, error_bits=bits, momentum=3, running_shift=2), 8, mode,
-                settings=DynastySettings(interval=1, hold=2, start=2, error_lag=1))
+                settings=DynastySettings(interval=1, hold=2, start=2))
     for x, labels in batches((6, 7, 5), 5, 8, 3):
         pair.step(x, labels)
     found = pair.packets.parse_infer(pair.machine.run(pair.packets.infer(x)))
@@ -73,7 +73,7 @@ def test_dynamic_precision_on_digits():
 
 
 def test_tolerance_follows_the_averages():
-    settings = DynastySettings(interval=1, limit=2)
+    settings = DynastySettings(interval=1, start=0, limit=2)
     pair = Pair(integer_network(TINY, 2), 8, "dynamic", settings=settings)
     averages = firmware(pair.packets.plan, [1, 1], settings).averages
     found = []
@@ -84,6 +84,31 @@ def test_tolerance_follows_the_averages():
             pair.precision.controller.fast, pair.precision.controller.slow = fast, slow
         found.append(pair.step(x, labels))
     assert found[4] == 2 and found[7] == 0 and found[11] == 0 and found[15] == 2
+
+
+def test_tolerance_on_both_sides_of_its_thresholds():
+    settings = DynastySettings(interval=1, start=0, hold=16)        # 8 bits for so long: the loss stays
+    pair = Pair(integer_network(TINY, 2), 8, "dynamic", settings=settings)
+    averages = firmware(pair.packets.plan, [1, 1], settings).averages
+    x, labels = next(batches((1, 4, 4), 3, 8, 1))
+    found, controller = [pair.step(x, labels, rate=0)], pair.precision.controller
+    loss, slow = controller.fast, 1 << 22
+    rise, fall = (1 << 23) - slow >> 6, slow >> 4
+    for change in (9 - fall, -9 - fall, rise - 9, rise + 9):
+        # What the averages are after the step is (3 fast + loss) / 4 and (15 slow + loss) / 16.
+        given = [round((4 * (slow + change) - loss) / 3), round((16 * slow - loss) / 15)]
+        pair.machine.data[averages:averages + 2] = given
+        controller.fast, controller.slow = given
+        found.append(pair.step(x, labels, rate=0))
+        assert abs(controller.fast - slow - change) < 3 and abs(controller.slow - slow) < 3
+    assert found == [0, 0, 1, 1, 0]
+
+
+def test_without_an_interval_nothing_changes():
+    pair = Pair(integer_network(TINY, 2), 8, "dynamic", settings=DynastySettings(interval=0, start=2))
+    for x, labels in batches((1, 4, 4), 3, 8, 2):
+        assert pair.step(x, labels) == 2
+    assert set(pair.check_widths()) == {6}
 
 
 def test_a_program_of_a_trained_network_goes_on():

@@ -73,7 +73,7 @@ def test_weights_and_biases_take_numbers_tile_by_tile(shape):
     lanes, block = 2, 4
     random, steps = RandomLanes(7, lanes), RandomLanes(7, lanes)
     filters, channels, rows, columns = shape
-    found, bias = random.weights(shape, block), random.biases(filters, block)
+    found, bias = random.tiles(shape, block), random.biases(filters, block)
     assert found.shape == shape and bias.shape == (filters,)
     for top, left, r, s, part, column in itertools.product(
             range(0, filters, block), range(0, channels, block), range(rows), range(columns),
@@ -84,6 +84,23 @@ def test_weights_and_biases_take_numbers_tile_by_tile(shape):
     for first in range(0, -(-filters // block) * block, lanes):
         for lane, number in enumerate(steps.numbers(1)[0]):
             assert first + lane >= filters or bias[first + lane] == number
+    assert np.array_equal(random.states, steps.states)
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 2, 9), (3, 4), (8, 1, 1, 2)])
+def test_errors_take_numbers_pixel_by_pixel(shape):
+    lanes, block = 2, 4
+    random, steps = RandomLanes(7, lanes), RandomLanes(7, lanes)
+    found = random.errors(shape, block)
+    assert found.shape == shape
+    filters, pixels, images = shape[0], int(np.prod(shape[1:-1], dtype=int)), shape[-1]
+    flat = found.reshape(filters, pixels, images)
+    for top, pixel, group, part, image in itertools.product(
+            range(0, filters, block), range(pixels), range(0, images, block), range(0, block, lanes),
+            range(block)):
+        for lane, number in enumerate(steps.numbers(1)[0]):
+            f, n = top + part + lane, group + image
+            assert f >= filters or n >= images or flat[f, pixel, n] == number
     assert np.array_equal(random.states, steps.states)
 
 

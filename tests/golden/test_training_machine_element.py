@@ -115,8 +115,12 @@ def test_element_passes_are_those_of_the_arithmetic(side, groups, channels, size
     run_pass(machine, Unit.ELEMENT, element_mode=Element.ERROR, left_base=4, right_base=30, map_base=6,
              flagged=1 - slots, wide=slots, product_shift=scale_exponent(each.max()), **common)
     expected = product_error(dx, config).integers
+    lanes = RandomLanes(0, side)
     if not slots:
-        expected, _ = round_tiles(expected, 2 * (machine.maps[6:6 + pixels] + 1)[:, None], block)
+        expected, _ = round_tiles(expected, 2 * (machine.maps[6:6 + pixels] + 1)[:, None], block,
+                                  random=lanes.errors(expected.shape, block))
+    # Nothing else has drawn numbers.
+    assert np.array_equal(machine.random.states, lanes.states)
     for memory, base in ((machine.left, 4), (machine.right, 30)):
         tiles = tiles_of(memory, base, pixels * groups, True, slots, groups, z.integers.shape)
         assert np.array_equal(tiles, expected)

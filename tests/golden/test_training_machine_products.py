@@ -6,6 +6,7 @@ from shiftwork.golden.training import products
 from shiftwork.golden.training.arithmetic import bit_length, saturate, shift_round
 from shiftwork.golden.training.config import TrainingConfig
 from shiftwork.golden.training.interpreter import product_error
+from shiftwork.golden.training.lfsr import RandomLanes
 from shiftwork.golden.training.quantize import Scaled, scale_exponent
 from shiftwork.golden.training.registers import Element, Matrix, Slot, Unit, Update
 from shiftwork.golden.training.tiles import as_tiles, round_tiles, tile_bits, tile_sums
@@ -119,7 +120,8 @@ class Layer:
         self.check_lengths(2, lengths.max(axis=2))
         if self.error_bits == 16:
             return e
-        return round_tiles(e, self.widths(2, (self.filter_blocks, outputs, 1)), self.block)[0]
+        return round_tiles(e, self.widths(2, (self.filter_blocks, outputs, 1)), self.block,
+                           random=RandomLanes(0, self.side).errors(e.shape, self.block))[0]
 
     def planes_of(self, number, shape):
         return self.widths(number, shape) // 2

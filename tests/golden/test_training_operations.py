@@ -30,7 +30,7 @@ def test_the_sequence_of_a_residual_step():
     assert found[loss + 1:loss + 8] == [
         "product error y: error y -> E2 y",
         "weight gradient y: f, E2 y -> gradient w4",
-        "bias gradient y: E2 y -> gradient b4",
+        "bias gradient y: error y -> gradient b4",
         "input gradient y: E2 y, rounded w4 -> error f",
         "unflatten f: error f, r3 -> error r3",
         "activation error r3: error r3 -> E1 r3",

@@ -85,7 +85,7 @@ def expected(kind, node, reads, training):
         case Kind.ACTIVATION_ERROR:
             return wageubn.sq(values[0], 8), 0
         case Kind.PRODUCT_ERROR:
-            return wageubn.flag_e2(values[0]) if config.error_bits == 8 else wageubn.sq(values[0], 16), 0
+            return product_error(config, values[0]), 0
         case Kind.WEIGHT_GRADIENT:
             weight = run.tensors[f"rounded {node.inputs[1]}"].values
             return gradients(node, values[0], weight, values[1])[1], 0
@@ -93,7 +93,7 @@ def expected(kind, node, reads, training):
             x = run.tensors[node.sources[0]].values
             return gradients(node, x, values[1], values[0])[0], 0
         case Kind.BIAS_GRADIENT:
-            return values[0].sum(axis=1), 0
+            return product_error(config, values[0]).sum(axis=1), 0
         case Kind.MASK:
             error, a = values
             return error * (a > 0) * (a < 255 / 128), 0
@@ -110,6 +110,10 @@ def expected(kind, node, reads, training):
             return unpool(node, *values), 0
         case Kind.UNFLATTEN:
             return values[0].reshape(values[1].shape), 0
+
+
+def product_error(config, error):
+    return wageubn.flag_e2(error) if config.error_bits == 8 else wageubn.sq(error, 16)
 
 
 def check_loss(run):
@@ -150,7 +154,7 @@ def test_every_operation_of_three_steps_is_the_papers(graph, config):
     def listed(draw):
         return lambda shape, block: numbers.append(draw(shape, block)) or numbers[-1]
 
-    run.random.weights, run.random.biases = map(listed, (run.random.weights, run.random.biases))
+    run.random.tiles, run.random.biases = map(listed, (run.random.tiles, run.random.biases))
 
     def checked(operation):
         reads = [run.tensors.get(name, run.parameters.get(name)) for name in operation.reads]

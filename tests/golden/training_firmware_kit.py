@@ -51,7 +51,7 @@ class Pair:
         self.machine = Machine(config)
         self.machine.load(self.program.to_words())
         if mode == "fixed":
-            settings = DynastySettings(interval=1024)       # 8 bits as long as a test runs
+            settings = DynastySettings(interval=0, start=0)
         self.precision = None if mode == "wide" else Precision(self.golden, settings)
         self.training = Training(self.golden, IntegerSettings(epochs=1, batch=batch, seed=seed), 1,
                                  self.precision)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 from shiftwork.golden.training.engine_config import EngineConfig
+from shiftwork.golden.training.lfsr import RandomLanes as States
 from shiftwork.golden.training.tiles import magnitude_bits, round_tiles
 from shiftwork.hw.training.packer import Packer
 
@@ -47,14 +48,43 @@ def words_of(digits, side, planes):
     return words
 
 
-def expected_of(tiles, maps, side, groups, *, signed, wide, shared):
+class Numbers:
+    """Random numbers as the update unit has them; `taken` counts steps."""
+
+    def __init__(self, dut, side):
+        self._dut, self._hardware, self._golden = dut, States(0, side), States(0, side)
+        self.taken = 0
+
+    async def bench(self, ctx):
+        async for _, _, step in ctx.tick().sample(self._dut.random_step):
+            if step:
+                self.taken += 1
+                for lane, number in zip(self._dut.random, self._hardware.numbers(1)[0].tolist(), strict=True):
+                    ctx.set(lane, number)
+
+    def skip(self):
+        """What has been taken so far is of no interest."""
+        self._golden.states = self._hardware.states
+        self.taken = 0
+
+    def of_tiles(self, count, block, some):
+        """Of each of ``count`` tiles its numbers (B, B), or None; nobody must have taken others."""
+        steps = count * 2 * block if some else 0
+        assert self.taken == steps, "Steps must be those of the pass's vectors"
+        self.taken = 0
+        if not some:
+            return [None] * count
+        return self._golden.errors((block, count, block), block).swapaxes(0, 1)
+
+
+def expected_of(tiles, numbers, maps, side, groups, *, signed, wide, shared):
     """Of each tile words and descriptor; of each entry the length."""
     block, found, lengths = 2 * side, [], {}
-    for n, tile in enumerate(tiles):
+    for n, (tile, random) in enumerate(zip(tiles, numbers, strict=True)):
         entry = n // groups if shared else n
         planes = 8 if wide else maps[entry] + 1
         bits = 2 * planes
-        rounded, length = round_tiles(tile, bits if not wide else 16, block, signed=signed)
+        rounded, length = round_tiles(tile, bits if not wide else 16, block, signed=signed, random=random)
         length = int(length.item())
         drop = 0 if wide else max(0, length - int(magnitude_bits(bits, signed)))
         found.append((words_of(rounded >> drop, side, planes), {"planes": planes - 1, "drop": drop}))
@@ -132,7 +162,7 @@ def settings(rng, n, config):
     """A pass's, by number: all combinations of kinds and memories within a few."""
     signed, wide, shared = bool(n & 1 or n & 2), n % 4 == 3, n % 3 != 1
     left, right = ((1, 1), (1, 0), (0, 1))[n % 3]
-    return dict(signed=signed, wide=wide, shared=shared, left=left, right=right,
+    return dict(signed=signed, wide=wide, shared=shared, errors=bool(n & 2), left=left, right=right,
                 groups=int(rng.integers(1, 4)), left_base=int(rng.integers(0, 30)),
                 right_base=int(rng.integers(0, 20)), map_base=int(rng.integers(0, 40)))
 
@@ -141,14 +171,14 @@ async def begin(ctx, dut, chosen):
     set_registers(ctx, dut, **{name: chosen[name]
                                for name in ("groups", "wide", "left_base", "right_base", "map_base")})
     for port, name in ((dut.signed, "signed"), (dut.shared, "shared"), (dut.to_left, "left"),
-                       (dut.to_right, "right")):
+                       (dut.to_right, "right"), (dut.errors, "errors")):
         ctx.set(port, chosen[name])
     ctx.set(dut.start, 1)
     await ctx.tick()
     ctx.set(dut.start, 0)
 
 
-async def whole_pass(ctx, dut, config, memories, maps, chosen, rng, entries, gaps):
+async def whole_pass(ctx, dut, config, memories, numbers, maps, chosen, rng, entries, gaps):
     side = config.side
     count = entries * (chosen["groups"] if chosen["shared"] else 1)
     tiles = tiles_of(rng, count, config.block, chosen["signed"])
@@ -160,7 +190,8 @@ async def whole_pass(ctx, dut, config, memories, maps, chosen, rng, entries, gap
         await ctx.tick()
     await ctx.tick()
     base = chosen["map_base"]
-    expected = expected_of(tiles, maps[base:], side, chosen["groups"],
+    drawn = numbers.of_tiles(count, config.block, chosen["errors"] and not chosen["wide"])
+    expected = expected_of(tiles, drawn, maps[base:], side, chosen["groups"],
                            **{name: chosen[name] for name in ("signed", "wide", "shared")})
     check(memories, expected, config=config,
           **{name: chosen[name] for name in ("left", "right", "wide", "left_base", "right_base", "map_base")})
@@ -170,15 +201,16 @@ async def whole_pass(ctx, dut, config, memories, maps, chosen, rng, entries, gap
 def test_passes(side, passes, gaps):
     config = config_of(side)
     dut, rng = Packer(config), np.random.default_rng(side)
-    memories, maps = Memories(dut), [0] * config.maps
+    memories, numbers, maps = Memories(dut), Numbers(dut, side), [0] * config.maps
 
     async def bench(ctx):
         for n in range(passes):
             chosen = settings(rng, n, config)
-            await whole_pass(ctx, dut, config, memories, maps, chosen, rng, 2 if side == 8 else 4, gaps)
+            await whole_pass(ctx, dut, config, memories, numbers, maps, chosen, rng, 2 if side == 8 else 4,
+                             gaps)
 
-    simulate(dut, bench, background=(memories.bench, memory(dut.map_address, dut.map_data, maps)),
-             timeout=9000)
+    simulate(dut, bench, timeout=9000,
+             background=(memories.bench, numbers.bench, memory(dut.map_address, dut.map_data, maps)))
 
 
 @pytest.mark.parametrize("side", [2, 8])
@@ -186,7 +218,7 @@ def test_resets(side):
     """A reset in every part of a pass forgets it; the next pass is whole."""
     config, reset = config_of(side), Signal()
     dut, rng = Packer(config), np.random.default_rng(30 + side)
-    memories, maps = Memories(dut), [0] * config.maps
+    memories, numbers, maps = Memories(dut), Numbers(dut, side), [0] * config.maps
 
     async def bench(ctx):
         for n in range(5):
@@ -202,10 +234,11 @@ def test_resets(side):
             count = memories.count
             await ctx.tick().repeat(20)
             assert memories.count == count
-            await whole_pass(ctx, dut, config, memories, maps, chosen, rng, 1, 0)
+            numbers.skip()
+            await whole_pass(ctx, dut, config, memories, numbers, maps, chosen, rng, 1, 0)
 
     simulate(ResetInserter(reset)(dut), bench, timeout=5000,
-             background=(memories.bench, memory(dut.map_address, dut.map_data, maps)))
+             background=(memories.bench, numbers.bench, memory(dut.map_address, dut.map_data, maps)))
 
 
 @pytest.mark.parametrize("side, wide, planes", [
@@ -225,8 +258,8 @@ def test_rate(side, wide, planes):
                 words.append(now)
 
     async def bench(ctx):
-        chosen = dict(signed=1, wide=wide, shared=1, left=1, right=1, groups=1, left_base=0, right_base=0,
-                      map_base=0)
+        chosen = dict(signed=1, wide=wide, shared=1, left=1, right=1, errors=1, groups=1, left_base=0,
+                      right_base=0, map_base=0)
         await begin(ctx, dut, chosen)
         now, vector, left, reserved = 1, 0, tiles, 0
         while vector < tiles * tile:

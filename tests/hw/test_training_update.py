@@ -109,7 +109,7 @@ def test_steps(side):
             levels, rate = (128, 2, 16, 100)[n % 4], (511, 26, 0, 400)[n // 2 % 4]
             if n == 2:      # zero tiles take no time, and no number
                 tiles = 0
-            drawn = states.numbers(tiles * tile * side).reshape(-1, side)
+            drawn = states.numbers(tiles * tile)
             weights.step(base, tiles * tile, shift, levels, rate, n % 4, drawn)
             cycles = await run(ctx, dut, update_mode=Update.STEP, weight_base=base, tiles=tiles,
                                gradient_shift=shift, levels=levels, rate=rate, momentum=n % 4)
@@ -129,7 +129,7 @@ def test_a_step_is_that_of_the_golden_models_scale(levels):
     weights.gradient[:] = rng.integers(-54321, 54322, weights.gradient.shape)
     weights.gradients[:] = weights.gradient.tolist()
     most = np.abs(weights.gradient[:4 * tile]).max()
-    gradient = constant(Scaled(weights.gradient[:4 * tile], 0), levels, States(0, 4).numbers(16 * tile))
+    gradient = constant(Scaled(weights.gradient[:4 * tile], 0), levels, States(0, 4).numbers(4 * tile))
     expected = Parameter(weights.stored[:4 * tile], weights.accumulator[:4 * tile])
     expected.step(gradient, 77, 1)
     assert len(np.unique(gradient.integers)) > levels // 2
@@ -195,7 +195,7 @@ def test_a_reset_in_a_pass_forgets_it():
             assert sum(weights.written) == before
         # A whole pass behind it, with the numbers of the beginning.
         weights.words[:] = weights.packed()
-        weights.step(0, 10 * tile, 10, 128, 9, 3, States(0, 2).numbers(20 * tile).reshape(-1, 2))
+        weights.step(0, 10 * tile, 10, 128, 9, 3, States(0, 2).numbers(10 * tile))
         await run(ctx, inner, **settings)
         assert weights.words == weights.packed()
 
