@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from ..common.delay import delay
 from ..common.stream import packet
 from .pairs import pairs
 from .swap import lines
@@ -100,11 +101,13 @@ class InputBlocks(wiring.Component):
         """Of the block that is collected."""
         place = Signal(place_layout(self._config))
         number, parity = Signal(16), Signal()
-        following = number + 1
         flipped = Cat(Const(0, len(place.address) - 1), parity)
+        following = number + 1
+        # Blocks end two cycles from each other at least, so what the number tells may come a cycle late.
+        address = delay(m, (self.input_base + number)[:len(place.address)], 1, name="address")
         m.d.comb += [
-            place.address.eq((self.input_base + number)[:len(place.address)] ^ flipped),
-            place.step_ends.eq(following == self.input_blocks), place.packet_ends.eq(self.i.p.last),
+            place.address.eq(address ^ flipped), place.packet_ends.eq(self.i.p.last),
+            place.step_ends.eq(delay(m, following == self.input_blocks, 1, name="step_ends")),
         ]
         with m.If(block_ends):
             m.d.sync += number.eq(following)

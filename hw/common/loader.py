@@ -1,6 +1,6 @@
 """The program loader: takes a program packet apart, checks it and fills the memories."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -148,9 +148,6 @@ class ProgramLoader(wiring.Component):
 
     def _check(self, m, s):
         """What is wrong with the word, were it taken: ``error``."""
-        end = s.address + s.word[:len(s.left)]
-        depth = Array(depth for depth, _ in self.memories.values())[s.memory]
-
         def refuse(condition, code):
             with m.If(condition):
                 m.d.comb += s.error.eq(code)
@@ -167,25 +164,32 @@ class ProgramLoader(wiring.Component):
                 refuse(s.checksum & ~s.last, ErrorCode.OVERLONG)
                 refuse(s.checksum & (s.word != ~s.crc), ErrorCode.CHECKSUM)
             with m.Case(Expect.COUNT):
-                refuse(s.unknown | s.word[len(s.left):].any() | (end > depth), ErrorCode.ADDRESS)
-                refuse(s.remaining == 0, ErrorCode.TRUNCATED)
+                count = s.word[:len(s.left)]
+                refuse(s.unknown | s.word[len(s.left):].any() | (count > s.room), ErrorCode.ADDRESS)
+                refuse(s.none, ErrorCode.TRUNCATED)
             with m.Case(Expect.CHUNK):
-                refuse(s.remaining == 0, ErrorCode.TRUNCATED)
+                refuse(s.none, ErrorCode.TRUNCATED)
 
     def _advance(self, m, s):
         """What to expect after the word, and whether it completes a memory word or the program."""
         number, begin = s.word[:8], s.word[8:]
         chunks = Array(chunks - 1 for chunks in s.chunks)[s.memory]
+        depth = Signal.like(s.address)
+        with m.Switch(number):
+            for n, (words, _) in enumerate(self.memories.values(), 1):
+                with m.Case(n):
+                    m.d.comb += depth.eq(words)
 
         with m.If(s.fresh):
-            m.d.sync += s.remaining.eq(s.remaining - 1)
+            m.d.sync += [s.remaining.eq(s.remaining - 1), s.none.eq(s.remaining == 1)]
             with m.Switch(s.expect):
                 with m.Case(Expect.MAGIC):
                     m.d.sync += s.expect.eq(Expect.VERSION)
                 with m.Case(Expect.VERSION):
                     m.d.sync += s.expect.eq(Expect.LENGTH)
                 with m.Case(Expect.LENGTH):
-                    m.d.sync += [s.remaining.eq(s.word), s.expect.eq(Expect.SECTION)]
+                    m.d.sync += [s.remaining.eq(s.word), s.none.eq(s.word == 0)]
+                    m.d.sync += s.expect.eq(Expect.SECTION)
                 with m.Case(Expect.SECTION):
                     m.d.comb += s.good.eq(s.checksum & s.last & (s.word == ~s.crc))
                     known = (number != 0) & (number <= len(s.chunks))
@@ -193,6 +197,7 @@ class ProgramLoader(wiring.Component):
                         s.unknown.eq(~known | begin[len(s.address):].any()),
                         s.memory.eq(number - 1),
                         s.address.eq(begin),
+                        s.room.eq(depth - begin[:len(s.address)]),
                         s.expect.eq(Expect.COUNT),
                     ]
                 with m.Case(Expect.COUNT):
@@ -201,7 +206,7 @@ class ProgramLoader(wiring.Component):
                 with m.Case(Expect.CHUNK):
                     m.d.sync += s.chunk.eq(s.chunk - 1)
                     with m.If(s.chunk == 0):
-                        m.d.comb += s.write.eq(s.remaining != 0)
+                        m.d.comb += s.write.eq(~s.none)
                         m.d.sync += [s.address.eq(s.address + 1), s.left.eq(s.left - 1), s.chunk.eq(chunks)]
                         with m.If(s.left == 1):
                             m.d.sync += s.expect.eq(Expect.SECTION)
@@ -231,10 +236,12 @@ class _State:
 
         self.expect = Signal(Expect)
         self.remaining = Signal(32)      # words before the checksum, this one included
-        self.checksum = (self.expect == Expect.SECTION) & (self.remaining == 0)
+        self.none = Signal(init=1)       # they are 0
+        self.checksum = (self.expect == Expect.SECTION) & self.none
         self.unknown = Signal()          # the section is for no memory, or begins beyond any
         self.memory = Signal(range(len(self.chunks)))     # which one it is for
         self.address = Signal(range(max(depth for depth, _ in memories) + 1))
+        self.room = Signal(signed(len(self.address) + 1))    # the memory's words from there to its end
         self.left = Signal.like(self.address)      # memory words of it
         self.chunk = Signal(range(max(2, *self.chunks)))   # chunks of the memory word after this one
 
