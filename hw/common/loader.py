@@ -83,7 +83,7 @@ class ProgramLoader(wiring.Component):
     Timing: one word a cycle, without pauses, also between packets. A memory is written in the cycle after the
     last chunk of its word is accepted; ``loaded``, ``done`` and ``failed`` follow 2 cycles after the word
     that causes them. Cost: 32 * ceil(width / 32) flip-flops of shift register, width that of the widest
-    memory, and about 130 more.
+    memory, and about 150 more.
     """
 
     def __init__(self, magic, fingerprint, memories):
@@ -128,11 +128,10 @@ class ProgramLoader(wiring.Component):
         loaded = Signal()
         with m.If(s.valid):
             m.d.sync += loaded.eq(s.good)
-        m.d.sync += [
-            self.error.eq(s.error),
-            self.failed.eq(s.fresh & (s.error != 0)),
-            self.done.eq(s.good),
-        ]
+        m.d.sync += [self.failed.eq(s.fresh & s.wrong.any()), self.done.eq(s.good), self.error.eq(0)]
+        for code in sorted(ErrorCode, reverse=True):   # the later assignment wins
+            with m.If(s.wrong[code]):
+                m.d.sync += self.error.eq(code)
         m.d.comb += [
             self.loaded.eq(loaded & ~s.valid),
             self.busy.eq(s.valid | (s.expect != Expect.MAGIC)),
@@ -147,12 +146,11 @@ class ProgramLoader(wiring.Component):
         return m
 
     def _check(self, m, s):
-        """What is wrong with the word, were it taken: ``error``."""
+        """What is wrong with the word, were it taken: bits of ``wrong``."""
         def refuse(condition, code):
             with m.If(condition):
-                m.d.comb += s.error.eq(code)
+                m.d.comb += s.wrong[code].eq(1)
 
-        # The assignment that comes later wins: of two errors, the one with the lower code.
         refuse(s.last & ~s.checksum & (s.expect != Expect.END), ErrorCode.TRUNCATED)
         with m.Switch(s.expect):
             with m.Case(Expect.MAGIC):
@@ -165,7 +163,8 @@ class ProgramLoader(wiring.Component):
                 refuse(s.checksum & (s.word != ~s.crc), ErrorCode.CHECKSUM)
             with m.Case(Expect.COUNT):
                 count = s.word[:len(s.left)]
-                refuse(s.unknown | s.word[len(s.left):].any() | (count > s.room), ErrorCode.ADDRESS)
+                beyond = s.unknown | s.word[len(s.left):].any() | (count > s.room)
+                refuse(beyond & ~s.none, ErrorCode.ADDRESS)
                 refuse(s.none, ErrorCode.TRUNCATED)
             with m.Case(Expect.CHUNK):
                 refuse(s.none, ErrorCode.TRUNCATED)
@@ -212,7 +211,7 @@ class ProgramLoader(wiring.Component):
                             m.d.sync += s.expect.eq(Expect.SECTION)
 
         # Acting on an error a cycle late keeps the checks out of the longest path.
-        m.d.sync += s.doomed.eq(s.fresh & ~s.last & (s.error != 0))
+        m.d.sync += s.doomed.eq(s.fresh & ~s.last & s.wrong.any())
         with m.If(s.valid & s.last):
             m.d.sync += s.expect.eq(Expect.MAGIC)
         with m.Elif(s.doomed):
@@ -245,6 +244,6 @@ class _State:
         self.left = Signal.like(self.address)      # memory words of it
         self.chunk = Signal(range(max(2, *self.chunks)))   # chunks of the memory word after this one
 
-        self.error = Signal(4)
+        self.wrong = Signal(max(ErrorCode) + 1)    # a bit for each code
         self.good = Signal()             # the program ends here, and is good
         self.write = Signal()            # the memory word is complete
