@@ -81,18 +81,23 @@ class CirculantEngine(wiring.Component):
     def _control(self, m, sequencer, loader):
         """Program, start, errors and what the status registers show."""
         start = delay(m, self.start, 1, reset_less=False, name="start")
-        wiring.connect(m, wiring.flipped(self.i_program), loader.i)
+        # The loader need not be near the port.
+        word = delay(m, self.i_program.payload, 1, name="word")
+        word_valid = delay(m, self.i_program.valid & self.i_program.ready, 1, reset_less=False,
+                           name="word_valid")
         m.d.comb += [
-            sequencer.start.eq(start & loader.loaded), loader.enable.eq(~self.busy),
-            self.loaded.eq(loader.loaded), self.busy.eq(sequencer.busy | start),
+            self.i_program.ready.eq(~self.busy), loader.enable.eq(1), loader.i.valid.eq(word_valid),
+            loader.i.payload.eq(word), self.loaded.eq(loader.loaded & ~word_valid),
+            sequencer.start.eq(start & self.loaded), self.busy.eq(sequencer.busy | start),
             self.load_cycles.eq(sequencer.load_cycles), self.run_cycles.eq(sequencer.run_cycles),
             self.finished.eq(sequencer.finished),
         ]
+        short = delay(m, sequencer.zeros, 1, reset_less=False, name="short")
         with m.If(loader.failed):
             m.d.sync += self.error.eq(loader.error)
-        with m.Elif(sequencer.zeros):
+        with m.Elif(short):
             m.d.sync += self.error.eq(ErrorCode.INPUT_SHORT)
-        with m.Elif(start & ~sequencer.busy & ~loader.loaded):
+        with m.Elif(start & ~sequencer.busy & ~self.loaded):
             m.d.sync += self.error.eq(ErrorCode.NO_PROGRAM)
         with m.Elif(self.clear | loader.done):
             m.d.sync += self.error.eq(0)
@@ -179,11 +184,8 @@ class CirculantEngine(wiring.Component):
     def _output(self, m, sequencer, elements, header):
         """From elements to the output stream."""
         queue = m.submodules.queue = OutputQueue(self.config)
-        # The queue's memory need not be near the port.
-        near, port = Queue(packet(32), 2), Queue(packet(32), 2)
-        m.submodules.near, m.submodules.port = near, port
-        wiring.connect(m, queue.o, near.i)
-        wiring.connect(m, near.o, port.i)
+        port = m.submodules.port = Queue(packet(32), 2)
+        wiring.connect(m, queue.o, port.i)
         wiring.connect(m, port.o, wiring.flipped(self.o))
         m.d.comb += [
             queue.i.eq(delay(m, elements.vector, 1, name="vector")),

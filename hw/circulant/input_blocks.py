@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from ..common.delay import delay
 from ..common.stream import packet
 from .pairs import pairs
 from .swap import lines
@@ -63,9 +64,10 @@ class InputBlocks(wiring.Component):
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port(domain="comb")
         beat, waiting, ended = Signal(range(2 * cycles)), Signal(range(3)), Signal()
-        accepted, block_ends = Signal(), Signal()
+        accepted, block_ends, left = Signal(), Signal(), Signal(range(3))
+        free = Signal(init=1)   # the packet has not ended, and no two blocks wait
         m.d.comb += [
-            self.i.ready.eq(self.enable & ~ended & (waiting != 2)),
+            self.i.ready.eq(self.enable & free), left.eq(waiting + block_ends - self.enter),
             accepted.eq(self.i.valid & self.i.ready), block_ends.eq(accepted & beat[:-1].all()),
             write.addr.eq(beat), write.en.eq(accepted),
             write.data.eq(Cat(self.i.p.data[:width], self.i.p.data[16:16 + width])),
@@ -82,7 +84,8 @@ class InputBlocks(wiring.Component):
             self.valid.eq((waiting != 0) & (~index.any() | index.all()) & ~held),
         ]
         m.d.sync += [
-            beat.eq(beat + accepted), waiting.eq(waiting + block_ends - self.enter),
+            beat.eq(beat + accepted), waiting.eq(left),
+            free.eq(~(ended | (accepted & self.i.p.last) | (left == 2))),
             half.eq(half ^ self.enter), entered.eq(Mux(self.enter, half, entered)),
             held.eq((held & ~self.step_take) | (self.enter & self.place.step_ends)),
         ]
@@ -93,18 +96,20 @@ class InputBlocks(wiring.Component):
         with m.If(accepted & self.i.p.last):
             m.d.sync += ended.eq(1)
         with m.If(~self.enable):
-            m.d.sync += [beat.eq(0), waiting.eq(0), ended.eq(0), half.eq(0), held.eq(0)]
+            m.d.sync += [beat.eq(0), waiting.eq(0), ended.eq(0), free.eq(1), half.eq(0), held.eq(0)]
         return m
 
     def _place(self, m, block_ends):
         """Of the block that is collected."""
         place = Signal(place_layout(self._config))
         number, parity = Signal(16), Signal()
-        following = number + 1
         flipped = Cat(Const(0, len(place.address) - 1), parity)
+        following = number + 1
+        # Blocks end two cycles from each other at least, so what the number tells may come a cycle late.
+        address = delay(m, (self.input_base + number)[:len(place.address)], 1, name="address")
         m.d.comb += [
-            place.address.eq((self.input_base + number)[:len(place.address)] ^ flipped),
-            place.step_ends.eq(following == self.input_blocks), place.packet_ends.eq(self.i.p.last),
+            place.address.eq(address ^ flipped), place.packet_ends.eq(self.i.p.last),
+            place.step_ends.eq(delay(m, following == self.input_blocks, 1, name="step_ends")),
         ]
         with m.If(block_ends):
             m.d.sync += number.eq(following)
@@ -118,8 +123,10 @@ class InputBlocks(wiring.Component):
         """``short``, when of the steps before none is left."""
         steps, missing = Signal(range(4)), Signal()     # two in the memory, one behind
         m.d.comb += self.short.eq(missing & (steps == 0))
+        # Counted a cycle late, as no packet ends with a step's end and yet within a step.
+        step_ended = delay(m, step_ends, 1, reset_less=False, name="step_ended")
         m.d.sync += [
-            steps.eq(steps + step_ends - self.step_take),
+            steps.eq(steps + step_ended - self.step_take),
             missing.eq((missing & ~self.short) | (packet_ends & ~step_ends)),
         ]
         with m.If(~self.enable):

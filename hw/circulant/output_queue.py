@@ -4,6 +4,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..common.delay import delay
 from ..common.stream import Queue, packet
 from .swap import lines
 
@@ -29,8 +30,8 @@ class OutputQueue(wiring.Component):
     o : Out(stream of packet(32))
         Even element in bits 15:0, odd one in bits 31:16, their signs extended.
 
-    Timing: a beat a cycle; an empty queue passes one on after 2 cycles.
-    Cost: 33 * output_depth bits of memory.
+    Timing: a beat a cycle; an empty queue passes one on after 4 cycles.
+    Cost: 33 * output_depth bits of memory, 66 flip-flops.
     """
 
     def __init__(self, config):
@@ -44,20 +45,29 @@ class OutputQueue(wiring.Component):
         m = Module()
         depth = self._config.output_depth
         m.submodules.queue = queue = Queue(packet(32), depth)
-        wiring.connect(m, queue.o, wiring.flipped(self.o))
         free, zeros = Signal(range(depth + 1), init=depth), Signal()
         number, ends, ending = Signal(16), Signal(), Signal()
+        beat = stream.Signature(packet(32)).create()
         extended = [Cat(value, value[-1].replicate(16 - len(value))) for value in self.i]
         m.d.comb += [
             ends.eq(number + 1 == self.output_beats), ending.eq(zeros & (free != 0)),
-            queue.i.valid.eq(self.valid | ending), queue.i.p.last.eq(ending | (ends & self.step_last)),
-            queue.i.p.data.eq(Mux(ending, 0, Cat(*extended))),
+            beat.valid.eq(self.valid | ending), beat.p.last.eq(ending | (ends & self.step_last)),
+            beat.p.data.eq(Mux(ending, 0, Cat(*extended))),
         ]
         m.d.sync += [
-            free.eq(free - queue.i.valid + (self.o.valid & self.o.ready)),
+            free.eq(free - beat.valid + (self.o.valid & self.o.ready)),
             zeros.eq(self.zeros | (zeros & ~ending)),
             self.room.eq((free >= self.output_beats) & ~(self.zeros | zeros)),
         ]
         with m.If(self.valid):
             m.d.sync += number.eq(Mux(ends, 0, number + 1))
+        # The memory stands between registers: it is late in its cycle, and may be far from all others. It has
+        # room for every beat that began with `free`.
+        m.d.comb += [
+            queue.i.valid.eq(delay(m, beat.valid, 1, reset_less=False, name="beat_valid")),
+            queue.i.payload.eq(delay(m, beat.payload, 1, name="beat")),
+            queue.o.ready.eq(~self.o.valid | self.o.ready),
+        ]
+        with m.If(queue.o.ready):
+            m.d.sync += [self.o.valid.eq(queue.o.valid), self.o.payload.eq(queue.o.payload)]
         return m

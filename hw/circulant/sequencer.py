@@ -14,7 +14,7 @@ class Sequencer(wiring.Component):
     -------
     start : In(1), run a sequence; ignored while ``busy``
     busy, finished : Out(1), between; one cycle: its output was taken
-    enable : Out(1), input may be taken
+    enable : Out(1), input may be taken; a register, as it goes far
     ready, last, short : In(1)
         The next step's input is there, and it is the sequence's last; strobe: there is no further step, and
         the input ended too early.
@@ -55,26 +55,26 @@ class Sequencer(wiring.Component):
                 m.d.comb += self.busy.eq(0)
                 m.d.sync += [begun.eq(0), short.eq(0), closed.eq(0)]
                 with m.If(self.start):
-                    m.d.sync += [self.load_cycles.eq(0), self.run_cycles.eq(0)]
+                    m.d.sync += [self.load_cycles.eq(0), self.run_cycles.eq(0), self.enable.eq(1)]
                     m.next = "WAIT"
             with m.State("WAIT"):
-                m.d.comb += self.enable.eq(1)
                 m.d.sync += self.load_cycles.eq(self.load_cycles + 1)
                 with m.If(may):
                     begin()
                 with m.Elif(short):
                     m.d.comb += self.zeros.eq(1)
+                    m.d.sync += self.enable.eq(0)
                     m.next = "CLOSE"
             with m.State("BEGIN"):
-                m.d.comb += [self.enable.eq(1), self.begin.eq(1)]
+                m.d.comb += self.begin.eq(1)
                 m.d.sync += self.run_cycles.eq(self.run_cycles + 1)
                 m.next = "STEP"
             with m.State("STEP"):
-                m.d.comb += self.enable.eq(1)
                 m.d.sync += self.run_cycles.eq(self.run_cycles + 1)
                 with m.If(self.count == self.vectors):
                     m.next = "WAIT"
                     with m.If(self.final):
+                        m.d.sync += self.enable.eq(0)
                         m.next = "CLOSE"
                     with m.Elif(may):
                         begin()

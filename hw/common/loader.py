@@ -1,6 +1,6 @@
 """The program loader: takes a program packet apart, checks it and fills the memories."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -83,7 +83,7 @@ class ProgramLoader(wiring.Component):
     Timing: one word a cycle, without pauses, also between packets. A memory is written in the cycle after the
     last chunk of its word is accepted; ``loaded``, ``done`` and ``failed`` follow 2 cycles after the word
     that causes them. Cost: 32 * ceil(width / 32) flip-flops of shift register, width that of the widest
-    memory, and about 130 more.
+    memory, and about 150 more.
     """
 
     def __init__(self, magic, fingerprint, memories):
@@ -128,11 +128,10 @@ class ProgramLoader(wiring.Component):
         loaded = Signal()
         with m.If(s.valid):
             m.d.sync += loaded.eq(s.good)
-        m.d.sync += [
-            self.error.eq(s.error),
-            self.failed.eq(s.fresh & (s.error != 0)),
-            self.done.eq(s.good),
-        ]
+        m.d.sync += [self.failed.eq(s.fresh & s.wrong.any()), self.done.eq(s.good), self.error.eq(0)]
+        for code in sorted(ErrorCode, reverse=True):   # the later assignment wins
+            with m.If(s.wrong[code]):
+                m.d.sync += self.error.eq(code)
         m.d.comb += [
             self.loaded.eq(loaded & ~s.valid),
             self.busy.eq(s.valid | (s.expect != Expect.MAGIC)),
@@ -147,15 +146,11 @@ class ProgramLoader(wiring.Component):
         return m
 
     def _check(self, m, s):
-        """What is wrong with the word, were it taken: ``error``."""
-        end = s.address + s.word[:len(s.left)]
-        depth = Array(depth for depth, _ in self.memories.values())[s.memory]
-
+        """What is wrong with the word, were it taken: bits of ``wrong``."""
         def refuse(condition, code):
             with m.If(condition):
-                m.d.comb += s.error.eq(code)
+                m.d.comb += s.wrong[code].eq(1)
 
-        # The assignment that comes later wins: of two errors, the one with the lower code.
         refuse(s.last & ~s.checksum & (s.expect != Expect.END), ErrorCode.TRUNCATED)
         with m.Switch(s.expect):
             with m.Case(Expect.MAGIC):
@@ -167,25 +162,33 @@ class ProgramLoader(wiring.Component):
                 refuse(s.checksum & ~s.last, ErrorCode.OVERLONG)
                 refuse(s.checksum & (s.word != ~s.crc), ErrorCode.CHECKSUM)
             with m.Case(Expect.COUNT):
-                refuse(s.unknown | s.word[len(s.left):].any() | (end > depth), ErrorCode.ADDRESS)
-                refuse(s.remaining == 0, ErrorCode.TRUNCATED)
+                count = s.word[:len(s.left)]
+                beyond = s.unknown | s.word[len(s.left):].any() | (count > s.room)
+                refuse(beyond & ~s.none, ErrorCode.ADDRESS)
+                refuse(s.none, ErrorCode.TRUNCATED)
             with m.Case(Expect.CHUNK):
-                refuse(s.remaining == 0, ErrorCode.TRUNCATED)
+                refuse(s.none, ErrorCode.TRUNCATED)
 
     def _advance(self, m, s):
         """What to expect after the word, and whether it completes a memory word or the program."""
         number, begin = s.word[:8], s.word[8:]
         chunks = Array(chunks - 1 for chunks in s.chunks)[s.memory]
+        depth = Signal.like(s.address)
+        with m.Switch(number):
+            for n, (words, _) in enumerate(self.memories.values(), 1):
+                with m.Case(n):
+                    m.d.comb += depth.eq(words)
 
         with m.If(s.fresh):
-            m.d.sync += s.remaining.eq(s.remaining - 1)
+            m.d.sync += [s.remaining.eq(s.remaining - 1), s.none.eq(s.remaining == 1)]
             with m.Switch(s.expect):
                 with m.Case(Expect.MAGIC):
                     m.d.sync += s.expect.eq(Expect.VERSION)
                 with m.Case(Expect.VERSION):
                     m.d.sync += s.expect.eq(Expect.LENGTH)
                 with m.Case(Expect.LENGTH):
-                    m.d.sync += [s.remaining.eq(s.word), s.expect.eq(Expect.SECTION)]
+                    m.d.sync += [s.remaining.eq(s.word), s.none.eq(s.word == 0)]
+                    m.d.sync += s.expect.eq(Expect.SECTION)
                 with m.Case(Expect.SECTION):
                     m.d.comb += s.good.eq(s.checksum & s.last & (s.word == ~s.crc))
                     known = (number != 0) & (number <= len(s.chunks))
@@ -193,6 +196,7 @@ class ProgramLoader(wiring.Component):
                         s.unknown.eq(~known | begin[len(s.address):].any()),
                         s.memory.eq(number - 1),
                         s.address.eq(begin),
+                        s.room.eq(depth - begin[:len(s.address)]),
                         s.expect.eq(Expect.COUNT),
                     ]
                 with m.Case(Expect.COUNT):
@@ -201,13 +205,13 @@ class ProgramLoader(wiring.Component):
                 with m.Case(Expect.CHUNK):
                     m.d.sync += s.chunk.eq(s.chunk - 1)
                     with m.If(s.chunk == 0):
-                        m.d.comb += s.write.eq(s.remaining != 0)
+                        m.d.comb += s.write.eq(~s.none)
                         m.d.sync += [s.address.eq(s.address + 1), s.left.eq(s.left - 1), s.chunk.eq(chunks)]
                         with m.If(s.left == 1):
                             m.d.sync += s.expect.eq(Expect.SECTION)
 
         # Acting on an error a cycle late keeps the checks out of the longest path.
-        m.d.sync += s.doomed.eq(s.fresh & ~s.last & (s.error != 0))
+        m.d.sync += s.doomed.eq(s.fresh & ~s.last & s.wrong.any())
         with m.If(s.valid & s.last):
             m.d.sync += s.expect.eq(Expect.MAGIC)
         with m.Elif(s.doomed):
@@ -231,13 +235,15 @@ class _State:
 
         self.expect = Signal(Expect)
         self.remaining = Signal(32)      # words before the checksum, this one included
-        self.checksum = (self.expect == Expect.SECTION) & (self.remaining == 0)
+        self.none = Signal(init=1)       # they are 0
+        self.checksum = (self.expect == Expect.SECTION) & self.none
         self.unknown = Signal()          # the section is for no memory, or begins beyond any
         self.memory = Signal(range(len(self.chunks)))     # which one it is for
         self.address = Signal(range(max(depth for depth, _ in memories) + 1))
+        self.room = Signal(signed(len(self.address) + 1))    # the memory's words from there to its end
         self.left = Signal.like(self.address)      # memory words of it
         self.chunk = Signal(range(max(2, *self.chunks)))   # chunks of the memory word after this one
 
-        self.error = Signal(4)
+        self.wrong = Signal(max(ErrorCode) + 1)    # a bit for each code
         self.good = Signal()             # the program ends here, and is good
         self.write = Signal()            # the memory word is complete

@@ -142,7 +142,7 @@ def test_path(tmp_path, monkeypatch):
     (forward_path, "with m.If(self.row_coming):", "with m.If(self.row_coming & ~taken.any()):"),
     (input_blocks, " | (self.enter & self.place.step_ends)", ""),
     (input_blocks, "missing & (steps == 0)", "missing"),
-    (input_blocks, "(waiting != 2)", "(waiting != 3)"),
+    (input_blocks, "(left == 2)", "(left == 3)"),
     (input_blocks, "[beat.eq(0), ", "["),
 ], ids=["behind", "next", "held", "short", "full", "rest"])
 def test_other_paths_are_refuted(module, old, new, tmp_path, monkeypatch):
