@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import recipes_training
+from . import bench_training_matrix, bench_training_rtl, bench_training_synthesis, recipes_training
 from .bench import at_least, at_most, reported
 
 __all__ = ["ENTRIES", "SEEDS"]
@@ -57,4 +57,5 @@ def dynasty(bench):
         yield reported(f"dynasty/accuracy-{mode}", _mean("percent"), float(accuracy.mean()))
 
 
-ENTRIES = {"mnist/wageubn": wageubn, "dynasty/speedup": dynasty}
+ENTRIES = {"mnist/wageubn": wageubn, "dynasty/speedup": dynasty, **bench_training_matrix.ENTRIES,
+           **bench_training_rtl.ENTRIES, **bench_training_synthesis.ENTRIES}
