@@ -90,7 +90,8 @@ REGISTERS = registers(
 
 _ENGINE = ProgramEngine(
     "Training", Program,
-    ("batch", "mode", "classes", "shape", "instructions", "data", "images", "input_scale", "output_scale"))
+    ("batch", "mode", "classes", "shape", "instructions", "data", "width", "images", "input_scale",
+     "output_scale"))
 TOP, verilog, component, ports = _ENGINE.top, _ENGINE.verilog, _ENGINE.component, _ENGINE.ports
 
 _NETWORK_FILE = "network.npz"

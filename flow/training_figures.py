@@ -50,12 +50,12 @@ def fitted(prepared, side=8):
     return replace(roomy, **{name: max(16, 1 << (count - 1).bit_length()) for name, count in found.items()})
 
 
-def full_maps(plan):
-    """`Packets.parse_maps`' widths with 8 bits throughout."""
+def full_maps(plan, width=8):
+    """`Packets.parse_maps`' widths with ``width`` bits throughout."""
     return {layer.node.name: {
-        "x": np.full((f["in_blocks"], f["in_pixels"]), 8),
-        "weight": np.full((f["out_blocks"], f["in_blocks"], f["taps"]), 8),
-        "error": np.full((f["out_blocks"], f["out_pixels"]), 8),
+        "x": np.full((f["in_blocks"], f["in_pixels"]), width),
+        "weight": np.full((f["out_blocks"], f["in_blocks"], f["taps"]), width),
+        "error": np.full((f["out_blocks"], f["out_pixels"]), width),
     } for layer, f in zip(plan.layers, plan.fields, strict=True)}
 
 
@@ -66,13 +66,13 @@ def _pairs(layer):
 
 
 def layer_cycles(program, maps=None):
-    """Of each layer, for a step: cycles of its products with tiles' widths ``maps`` (8 bits without).
+    """Of each layer, for a step: cycles of its products with tiles' widths ``maps``, or those it begins with.
 
     "dense": with 8 bits throughout; "ideal": its multiplications alone, none for what fills tiles up, on as
     many 8 by 8 multipliers; "multiplications" is their number. The first layer has no input's gradient.
     """
     plan, rows = program.packets.plan, []
-    maps = maps or full_maps(plan)
+    maps = maps or full_maps(plan, program.metadata["width"])
     for n, (layer, fields) in enumerate(zip(plan.layers, plan.fields, strict=True)):
         widths = maps[layer.node.name]
         steps, tiles = layer_steps(

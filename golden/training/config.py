@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, fields
 
-__all__ = ["ACTIVATION_BITS", "DEVIATION_FRACTION", "FACTOR_BITS", "FRACTION", "GRADIENT_BITS", "GUARD_BITS",
-           "MASTER_BITS", "MASTER_FRACTION", "PRODUCT_FRACTION", "WEIGHT_BITS", "WIDE_BITS", "TrainingConfig"]
+__all__ = ["ACTIVATION_BITS", "DEVIATION_FRACTION", "FACTOR_BITS", "FRACTION", "FRACTION_BITS",
+           "GRADIENT_BITS", "GUARD_BITS", "MASTER_BITS", "MASTER_FRACTION", "PRODUCT_FRACTION", "RANDOM_BITS",
+           "WEIGHT_BITS", "WIDE_BITS", "TrainingConfig"]
 
 WEIGHT_BITS, ACTIVATION_BITS, FRACTION = 8, 8, 7
 """Weights, gammas, betas (signed), activations (unsigned): bits, and those behind the point."""
@@ -22,6 +23,12 @@ DEVIATION_FRACTION = 15
 
 GUARD_BITS, FACTOR_BITS = 8, 18
 """Batch normalization backward: extra bits behind the point of the error, and bits of both factors."""
+
+RANDOM_BITS = 16
+"""Bits of a random number, and of the fraction it is compared with."""
+
+FRACTION_BITS = 7
+"""Distance of the two steps of a flagged number, and bits of its magnitude: k - 1 for k = 8."""
 
 
 @dataclass(frozen=True, kw_only=True)

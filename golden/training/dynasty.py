@@ -88,6 +88,7 @@ class Precision:
     def __post_init__(self):
         self.controller = Controller(self.settings.start, self.settings.limit)
         self.maps, self.steps, self.full, self._number = {}, 0, 0, 0
+        self._rate_bits = 0
         self._rounded, self._lengths, self._layers = {}, {}, {}
         self._block = self.net.config.block
 
@@ -145,20 +146,22 @@ class Precision:
         tiles = as_tiles(self._shaped("x", error.integers, kernel), self._block)
         return bit_length(tile_sums(tiles).sum(axis=2, keepdims=True))
 
-    def learn(self, tensors, batch):
-        """After a step: counts its time; each ``interval`` steps moves the tolerance and the maps."""
+    def learn(self, tensors, batch, rate):
+        """After a step with a learning ``rate`` in 1 / 512: counts its time; each ``interval`` steps moves the
+        tolerance and the maps.
+        """
         self._count(tensors, batch)
+        self._rate_bits = max(self._rate_bits, rate.bit_length())
+        spent = max(self._rate_bits - rate.bit_length() - 1, 0)
         self.controller.see(tensors["miss"] // batch)
         self._number += 1
         if self.settings.interval and self._number % self.settings.interval == 0:
             self.controller.move()
             for name, (kind, kernel, lengths) in self._lengths.items():
-                error, tolerance = tensors.get(f"error {name}"), self.controller.tolerance
-                if error is None:
-                    importance = np.zeros(lengths.shape, np.int64)
-                else:
-                    # An activation behind a Relu.
-                    importance, tolerance = self._importance(error, kernel), tolerance + tolerance // 2
+                error, tolerance = tensors.get(f"error {name}"), max(self.controller.tolerance - spent, 0)
+                # Of an activation behind a Relu.
+                importance = (np.zeros(lengths.shape, np.int64) if error is None
+                              else self._importance(error, kernel))
                 self.maps[name].follow(wanted_widths(lengths, importance, tolerance, self.settings.reach,
                                                      signed=kind != "x"))
         self._rounded, self._lengths = {}, {}

@@ -58,7 +58,8 @@ def encode(net, config, batch, mode, *, settings=None, seed=0):
     ``mode`` is one of `plan.MODES`; ``settings`` (DynastySettings) are those of "dynamic"; random numbers are
     those of `IntegerNetwork.interpreter` with this ``seed``. The program begins with the network's
     parameters, accumulators and running statistics. ``metadata``: "batch", "mode", "classes", "shape" (of an
-    image), "instructions" and "data" (words). Raises ValueError as `Plan` and the assembler do.
+    image), "instructions" and "data" (words), "width" (of all tiles at first). Raises ValueError as `Plan`
+    and the assembler do.
     """
     plan = Plan(net, config, batch, mode)
     settings = settings or DynastySettings()
@@ -72,5 +73,5 @@ def encode(net, config, batch, mode, *, settings=None, seed=0):
     sections = tuple(Section.from_bits(memory, 0, bits[memory]) for memory in Memory)
     metadata = {"batch": batch, "mode": mode, "classes": plan.layers[-1].weight[0],
                 "shape": list(net.network.input_shape), "instructions": len(instructions),
-                "data": len(data)}
+                "data": len(data), "width": 2 * planes}
     return Program(config, sections, metadata)

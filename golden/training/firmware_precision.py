@@ -21,6 +21,7 @@ def precision_data(fw, settings):
     fw.tolerance = fw.word("tolerance", [settings.start])
     fw.averages = fw.word("averages", [-1, -1])
     fw.patience = fw.word("patience", [0])
+    fw.rate_bits, fw.spent = fw.word("bits of the greatest rate", [0]), fw.word("tolerance spent", [0])
     fw.steps_left = fw.word("steps to the next move", [settings.interval])
     inputs = [(fields["map_in"], fields["in_blocks"] * fields["in_pixels"], 0, 1 - fields["first"])
               for fields in fw.plan.fields]
@@ -76,6 +77,7 @@ def precision(fw):
     with fw.part("precision"):
         end = fw.fresh()
         with fw.borrowed("loss fast slow tolerance") as (loss, fast, slow, tolerance):
+            _spend(fw, fast, slow)
             _see(fw, loss, fast, slow)
             fw.load(fw.t, fw.steps_left)
             fw.sub(fw.t, fw.t, 1)
@@ -117,6 +119,18 @@ def _widths(fw, tensor):
         fw.add(tensor, tensor, len(_TENSOR))
         fw.go(start)
         fw.label(end)
+
+
+def _spend(fw, bits, most):
+    """How much of the tolerance the fall of the rate takes."""
+    fw.len_(bits, fw.rate)
+    fw.load(most, fw.rate_bits)
+    fw.max(most, most, bits)
+    fw.store(most, fw.rate_bits)
+    fw.sub(most, most, bits)
+    fw.sub(most, most, 1)
+    fw.max(most, most, 0)
+    fw.store(most, fw.spent)
 
 
 def _see(fw, loss, fast, slow):
@@ -184,11 +198,11 @@ def _tensor(fw, tensor):
         fw.add(entry, entry, 1)
         fw.sub(fw.lane, fw.lane, 1)
         fw.branch("ne", fw.lane, 0, first)
-        # Greatest length less 8 bits' magnitude, plus the tolerance: behind a Relu half of it more.
+        # Greatest length less 8 bits' magnitude, plus what is left of the tolerance.
         fw.load(fw.cursor, fw.tolerance)
-        fw.shr(fw.t, fw.cursor, 1)
-        fw.mul(fw.t, fw.t, rectified)
-        fw.add(allowed, allowed, fw.t)
+        fw.load(fw.t, fw.spent)
+        fw.sub(fw.cursor, fw.cursor, fw.t)
+        fw.max(fw.cursor, fw.cursor, 0)
         fw.add(allowed, allowed, fw.cursor)
         fw.add(allowed, allowed, signed)
         fw.sub(allowed, allowed, ACTIVATION_BITS)

@@ -1,8 +1,8 @@
 """Firmware: the update of weights (by the update unit), gammas, betas, biases; random numbers."""
 
 from .assembler import ZERO
-from .config import GRADIENT_BITS, MASTER_BITS
-from .quantize import CONSTANT_FRACTION, RANDOM_BITS
+from .config import GRADIENT_BITS, MASTER_BITS, RANDOM_BITS
+from .quantize import CONSTANT_FRACTION
 from .registers import Get, Put, Unit, Update
 
 __all__ = ["load_random", "update", "update_norm"]

@@ -7,10 +7,10 @@ from shiftwork.golden.common.layers import BACKWARD, FORWARD, per_channel
 
 from . import batch_norm, products
 from .arithmetic import saturate, shift_round
-from .config import ACTIVATION_BITS, FRACTION, PRODUCT_FRACTION, WIDE_BITS, TrainingConfig
+from .config import ACTIVATION_BITS, FRACTION, PRODUCT_FRACTION, RANDOM_BITS, WIDE_BITS, TrainingConfig
 from .lfsr import RandomLanes
 from .operations import Kind
-from .quantize import RANDOM_BITS, Scaled, constant, flagged, shifted
+from .quantize import Scaled, constant, flagged, shifted
 from .softmax import softmax_error
 from .tiles import kernel_shape
 from .update import Parameter, plain_gradient

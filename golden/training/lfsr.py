@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .quantize import RANDOM_BITS
+from .config import RANDOM_BITS
 
 __all__ = ["LAGS", "STATE_BITS", "RandomLanes", "jump", "seed_state"]
 

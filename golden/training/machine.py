@@ -7,7 +7,7 @@ import numpy as np
 
 from ..common.program import ErrorCode, ProgramError
 from .arithmetic import wrap
-from .config import MASTER_BITS
+from .config import MASTER_BITS, RANDOM_BITS
 from .engine_config import ACCUMULATOR_BITS, LABEL_BITS, LABELS, SUM_BITS
 from .isa import REGISTER_COUNT
 from .lfsr import STATE_BITS, RandomLanes
@@ -18,7 +18,6 @@ from .machine_matrix import run_matrix
 from .machine_memory import OperandMemory
 from .machine_update import run_input, run_update
 from .program import MAP_BITS, Memory, Program
-from .quantize import RANDOM_BITS
 from .registers import REGISTER_BITS, REGISTERS, Get, Put, Slot, Unit
 
 __all__ = ["PARAMETER_BITS", "Machine"]

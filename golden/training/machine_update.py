@@ -3,8 +3,9 @@
 import numpy as np
 
 from .arithmetic import bit_length, shift_round
+from .config import RANDOM_BITS
 from .engine_config import MOST_PLANES, PLANE_BITS
-from .quantize import RANDOM_BITS, Scaled
+from .quantize import Scaled
 from .registers import Update
 from .tiles import magnitude_bits
 from .update import Parameter

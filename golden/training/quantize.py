@@ -6,18 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arithmetic import saturate, shift_round
+from .config import FRACTION_BITS, RANDOM_BITS
 
-__all__ = ["CONSTANT_FRACTION", "FRACTION_BITS", "RANDOM_BITS", "Flagged", "Scaled", "constant", "direct",
+__all__ = ["CONSTANT_FRACTION", "Flagged", "Scaled", "constant", "direct",
            "flagged", "scale_exponent", "shifted"]
-
-RANDOM_BITS = 16
-"""Bits of a random number, and of the fraction it is compared with."""
 
 CONSTANT_FRACTION = 14
 """Bits behind the point of a weight's gradient: k_GC - 1."""
-
-FRACTION_BITS = 7
-"""Distance of the two steps of a flagged number, and bits of its magnitude: k - 1 for k = 8."""
 
 _COMPARE_BITS = 62
 _ROOT = math.isqrt(1 << 2 * _COMPARE_BITS - 1) + 1     # sqrt(2) * 2 ** 61, rounded up

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .arithmetic import bit_length, shift_round
-from .quantize import RANDOM_BITS
+from .config import RANDOM_BITS
 
 __all__ = ["WIDTHS", "as_tiles", "kernel_shape", "magnitude_bits", "round_tiles", "tile_bits", "tile_sums"]
 

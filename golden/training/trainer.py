@@ -66,7 +66,7 @@ class Training:
         run.run(self.operations)
         self.number += 1
         if run.precision is not None:
-            run.precision.learn(run.tensors, len(labels))
+            run.precision.learn(run.tensors, len(labels), run.rate)
         return run.tensors["miss"]
 
 

@@ -3,7 +3,7 @@
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from shiftwork.golden.training.quantize import RANDOM_BITS
+from shiftwork.golden.training.config import RANDOM_BITS
 
 from ..common.delay import delay
 from .rounding import with_sign

@@ -3,8 +3,8 @@
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from shiftwork.golden.training.config import FRACTION_BITS
 from shiftwork.golden.training.engine_config import ERROR_BITS, SUM_BITS
-from shiftwork.golden.training.quantize import FRACTION_BITS
 
 from ..common.delay import delay
 from .even_shift import PlainShift

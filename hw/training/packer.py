@@ -3,8 +3,8 @@
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from shiftwork.golden.training.config import RANDOM_BITS
 from shiftwork.golden.training.engine_config import ERROR_BITS, MOST_PLANES
-from shiftwork.golden.training.quantize import RANDOM_BITS
 
 from ..common.delay import delay
 from .digit_rounder import DigitRounder

@@ -3,8 +3,8 @@
 from amaranth import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from shiftwork.golden.training.config import RANDOM_BITS
 from shiftwork.golden.training.lfsr import LAGS, STATE_BITS
-from shiftwork.golden.training.quantize import RANDOM_BITS
 
 __all__ = ["RandomLane"]
 

@@ -3,9 +3,9 @@
 from amaranth import Array, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from shiftwork.golden.training.config import RANDOM_BITS
 from shiftwork.golden.training.lfsr import STATE_BITS
 from shiftwork.golden.training.lfsr import RandomLanes as States
-from shiftwork.golden.training.quantize import RANDOM_BITS
 
 from .random_lane import RandomLane
 

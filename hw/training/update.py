@@ -3,10 +3,9 @@
 from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from shiftwork.golden.training.config import FRACTION, MASTER_BITS, MASTER_FRACTION, WEIGHT_BITS
+from shiftwork.golden.training.config import FRACTION, MASTER_BITS, MASTER_FRACTION, RANDOM_BITS, WEIGHT_BITS
 from shiftwork.golden.training.engine_config import ACCUMULATOR_BITS, ERROR_BITS, SUM_BITS
 from shiftwork.golden.training.lfsr import STATE_BITS
-from shiftwork.golden.training.quantize import RANDOM_BITS
 from shiftwork.golden.training.registers import Update
 
 from ..common.delay import delay

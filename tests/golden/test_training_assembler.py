@@ -103,15 +103,15 @@ def test_errors():
     asm.label("here")
     with pytest.raises(ValueError, match="labels must be put once, not 'here' again"):
         asm.label("here")
-    asm.word("words", range(1024))
+    asm.word("words", range(2048))
     with pytest.raises(ValueError, match="data words must have a name of their own, not 'words' again"):
         asm.word("words", [0])
     asm.data(CONFIG)
     asm.word("more", [1 << 87])
-    with pytest.raises(ValueError, match="data_depth must be at least 1025, .*, not 1024"):
+    with pytest.raises(ValueError, match="data_depth must be at least 2049, .*, not 2048"):
         asm.data(CONFIG)
     with pytest.raises(ValueError, match="data words must have 88 bits, not be 154742504910672534362390528"):
-        asm.data(EngineConfig(data_depth=1025))
+        asm.data(EngineConfig(data_depth=2049))
     asm.go("nowhere")
     with pytest.raises(ValueError, match="a label that is gone to must be put, not 'nowhere' be missing"):
         asm.program(CONFIG)
