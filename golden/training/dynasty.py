@@ -147,8 +147,8 @@ class Precision:
         return bit_length(tile_sums(tiles).sum(axis=2, keepdims=True))
 
     def learn(self, tensors, batch, rate):
-        """After a step with a learning ``rate`` in 1 / 512: counts its time; each ``interval`` steps moves the
-        tolerance and the maps.
+        """After a step with a learning ``rate``, an integer: counts its time; each ``interval`` steps moves
+        the tolerance and the maps.
         """
         self._count(tensors, batch)
         self._rate_bits = max(self._rate_bits, rate.bit_length())

@@ -269,3 +269,20 @@ def test_refusals():
                            ({"hold": 0.5}, "hold must be an integer, not 0.5")):
         with pytest.raises(ValueError, match=message):
             DynastySettings(**wrong)
+
+
+def test_the_tolerance_is_spent_as_the_rate_falls(monkeypatch):
+    """Half of the greatest rate costs nothing, a quarter and an eighth a bit and two; a new greatest none."""
+    x, labels = bars(8)
+    seen, follow, most = [], WidthMap.follow, []
+    monkeypatch.setattr(WidthMap, "follow", lambda self, wanted: (seen.append(wanted), follow(self, wanted)))
+    for last in (256, 255, 128, 127, 64, 63, 1, 511):
+        net = IntegerNetwork.random(GRAPH, TrainingConfig(block=8))
+        precision = Precision(net, DynastySettings(interval=2, hold=1, start=4))
+        settings = IntegerSettings(epochs=1, batch=8, rates=((0.0, 256), (0.5, last)))
+        training = Training(net, settings, 2, precision)
+        seen.clear()
+        for _ in range(2):
+            training.step(x, labels)
+        most.append(int(max(wanted.max() for wanted in seen)))
+    assert most == sorted(most[:7]) + [most[0]] and most[:3] == [4, 4, 4] and most[6] == 8
