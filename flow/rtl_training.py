@@ -9,7 +9,7 @@ from shiftwork.golden.training.dynasty import DynastySettings, Precision
 from shiftwork.golden.training.program import Program
 from shiftwork.golden.training.trainer import Training
 
-from .training_program import Prepared, StepOutput, beats, step_output, words
+from .training_program import OPTIMIZATION, Prepared, StepOutput, beats, step_output, words
 
 __all__ = ["RtlTraining", "Step", "batches", "hardware"]
 
@@ -34,7 +34,8 @@ def hardware(rtl, folder, note=None):
     """A session (`sim.compiled.Session`) of the Verilog ``rtl``, compiled in ``folder``."""
     from shiftwork.sim.compiled import CompiledSimulator
 
-    simulator = CompiledSimulator(rtl, folder, "shiftwork_training", progress=note, magic=Program.MAGIC)
+    simulator = CompiledSimulator(rtl, folder, "shiftwork_training", progress=note, magic=Program.MAGIC,
+                                  optimization=OPTIMIZATION)
     with simulator.session() as session:
         yield session
 

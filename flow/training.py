@@ -21,6 +21,7 @@ from .training_figures import about_layers, figures, memory_use
 from .training_figures import layer_cycles as cycles_of_layers
 from .training_program import (
     COUNTED,
+    OPTIMIZATION,
     Prepared,
     TrainingProgram,
     beats,
@@ -197,7 +198,8 @@ def simulate(program, x, rtl, folder, progress=lambda done, all_: None, stage=No
     """Results of the Verilog file or text ``rtl``, compiled in ``folder``."""
     from shiftwork.sim.compiled import CompiledSimulator
 
-    simulator = CompiledSimulator(rtl, folder, TOP, progress=stage, magic=Program.MAGIC)
+    simulator = CompiledSimulator(rtl, folder, TOP, progress=stage, magic=Program.MAGIC,
+                                  optimization=OPTIMIZATION)
     packets = [beats(packet) for packet in _inferences(program, x)]
     output = simulator.run(program.to_words(), packets, progress=progress)
     return Results(_logits(program, map(words, output.values), len(x)), output.load_cycles,

@@ -17,8 +17,11 @@ from shiftwork.golden.training.update import Parameter
 
 from .errors import FlowError
 
-__all__ = ["COUNTED", "Prepared", "StepOutput", "TrainingProgram", "beats", "network_bytes", "network_of",
-           "step_output", "words"]
+__all__ = ["COUNTED", "OPTIMIZATION", "Prepared", "StepOutput", "TrainingProgram", "beats", "network_bytes",
+           "network_of", "step_output", "words"]
+
+OPTIMIZATION = 1
+"""Level of the C++ compiler for the compiled simulator: the engine is great, and compiling slow beyond."""
 
 COUNTED = ("matrix", "element", "update", "input", "loss", "all")
 """What a step's output counts the busy cycles of, in the order of its words; "all" are the run's."""
