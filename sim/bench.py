@@ -126,6 +126,8 @@ class Bench:
         await self.send_program(self.job["program"])
         loaded, error = False, 0
         await self.program.wait()
+        # What became of it follows a few cycles later; until then an error of before may be seen.
+        await ClockCycles(self.dut.clk, 4)
         while not loaded and not error:
             _, loaded, error = await self.status()
         assert (loaded, error) == (True, 0), f"Program must be loaded without error, not with error {error}"

@@ -128,9 +128,9 @@ class ProgramLoader(wiring.Component):
         loaded = Signal()
         with m.If(s.valid):
             m.d.sync += loaded.eq(s.good)
-        m.d.sync += [self.failed.eq(s.fresh & s.wrong.any()), self.done.eq(s.good), self.error.eq(0)]
-        for code in sorted(ErrorCode, reverse=True):   # the later assignment wins
-            with m.If(s.wrong[code]):
+        m.d.sync += [self.failed.eq(s.fresh & s.refused), self.done.eq(s.good), self.error.eq(0)]
+        for code, wrong in sorted(s.wrong.items(), reverse=True):   # the later assignment wins
+            with m.If(wrong):
                 m.d.sync += self.error.eq(code)
         m.d.comb += [
             self.loaded.eq(loaded & ~s.valid),
@@ -211,7 +211,7 @@ class ProgramLoader(wiring.Component):
                             m.d.sync += s.expect.eq(Expect.SECTION)
 
         # Acting on an error a cycle late keeps the checks out of the longest path.
-        m.d.sync += s.doomed.eq(s.fresh & ~s.last & s.wrong.any())
+        m.d.sync += s.doomed.eq(s.fresh & ~s.last & s.refused)
         with m.If(s.valid & s.last):
             m.d.sync += s.expect.eq(Expect.MAGIC)
         with m.Elif(s.doomed):
@@ -244,6 +244,9 @@ class _State:
         self.left = Signal.like(self.address)      # memory words of it
         self.chunk = Signal(range(max(2, *self.chunks)))   # chunks of the memory word after this one
 
-        self.wrong = Signal(max(ErrorCode) + 1)    # a bit for each code
+        # Whether a word is wrong, and how; bits that nothing sets would be unknown to some simulators.
+        self.wrong = {code: Signal(name=f"wrong_{code.name.lower()}")
+                      for code in ErrorCode if code <= ErrorCode.OVERLONG}
+        self.refused = Cat(self.wrong.values()).any()
         self.good = Signal()             # the program ends here, and is good
         self.write = Signal()            # the memory word is complete

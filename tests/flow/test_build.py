@@ -174,6 +174,6 @@ def test_report_of_a_build_folder(core):
 
 
 def test_unknown_engine():
-    message = r"^Engine must be one of circulant, smartexchange, ternary, not 'binary'$"
+    message = r"^Engine must be one of circulant, smartexchange, ternary, training, not 'binary'$"
     with pytest.raises(FlowError, match=message):
         engine("binary")

@@ -116,7 +116,7 @@ def test_verify_cocotb(root, tmp_path):
     [
         (
             ["generate", "binary", "-o", "{tmp}/o"],
-            "Engine must be one of circulant, smartexchange, ternary, not 'binary'",
+            "Engine must be one of circulant, smartexchange, ternary, training, not 'binary'",
         ),
         (["generate", "ternary", "--preset", "huge", "-o", "{tmp}/o"], "Preset must be one of tiny, default"),
         (
@@ -179,7 +179,7 @@ def test_verify_cocotb(root, tmp_path):
         (["report", "{tmp}"], "must be a build folder"),
         (["bench", "binary"], "Engine must be one of ternary"),
         (["bench", "ternary", "--only", "nothing"], "--only must be part of one of sacu/cycles"),
-        (["demo", "faces"], "Demo must be one of digits, digits-rnn, not 'faces'"),
+        (["demo", "faces"], "Demo must be one of digits, digits-rnn, train, not 'faces'"),
         (
             ["demo", "digits", "--engine", "circulant", "-o", "{tmp}/o"],
             "Engine of the demo digits must be one of ternary, smartexchange, not 'circulant'",
