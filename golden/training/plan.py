@@ -9,11 +9,14 @@ from .engine_config import LABELS, MOST_CLASSES
 from .operations import check_terms
 from .tiles import kernel_shape
 
-__all__ = ["MODES", "Layer", "Plan", "layers"]
+__all__ = ["MODES", "STRIDES", "Layer", "Plan", "layers"]
 
 MODES = ("wide", "fixed", "dynamic")
 """Errors behind products in 16 bits (or flagged), all other operands in 8; all in 8; all in as many bits as
 their tiles have, learned."""
+
+STRIDES = (1, 2, 4)
+"""Of convolutions: the matrix unit divides by shifting."""
 
 
 def _require(condition, node, what, found):
@@ -100,6 +103,7 @@ def _layer(network, node, norm, pooled):
         return Layer(node=node, norm=norm, weight=weight, in_map=weight[2:], out_map=(1, 1), pooled=pooled)
     (down, right), pads = conv_geometry(node)
     _require(down == right, node, "have the same stride down and right", f"{down} and {right}")
+    _require(down in STRIDES, node, f"have a stride of {', '.join(map(str, STRIDES))}", down)
     return Layer(node=node, norm=norm, weight=weight, in_map=network.shapes[node.sources[0]][1:],
                  out_map=network.shapes[node.outputs[0]][1:], stride=down, pads=pads[:2], pooled=pooled)
 
