@@ -96,7 +96,11 @@ def _netlist(verilog, target, build_dir, progress, out_of_context):
     return part, folder, [netlist(verilog, part, folder, out_of_context)]
 
 
-def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, progress=None):
+_SEEDS = {"icebreaker": 2}
+"""Of a device that is nearly full: with another one, placement may look for places for very long."""
+
+
+def bitstream(config, board, build_dir, *, frequency=None, seed=None, engine=None, progress=None):
     """The bitstream of an engine on a board; a Result with ``bitstream``, the path of the file.
 
     Parameters
@@ -108,8 +112,8 @@ def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, 
     build_dir : Path
     frequency : float, optional
         Engine clock in MHz, which the result must reach.
-    seed : int
-        Of placement.
+    seed : int, optional
+        Of placement; the board's without it.
     engine : function of config, optional
         Makes the engine, an ArrayEngine; a TernaryEngine without it.
     progress : function of str, optional
@@ -119,6 +123,7 @@ def bitstream(config, board, build_dir, *, frequency=None, seed=1, engine=None, 
     the design does not fit, or the clock is not reached.
     """
     progress = progress or (lambda text: None)
+    seed = seed or _SEEDS.get(board, 1)
     clock_settings(board, frequency)  # before Amaranth sees a top that is never built, and warns
     top = BoardTop(config, board, frequency=frequency, engine=engine)
     part = TARGETS[{"ulx3s-85f": "ecp5-85k", "icebreaker": "ice40-up5k"}[board]]
