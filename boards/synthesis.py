@@ -96,10 +96,6 @@ def _netlist(verilog, target, build_dir, progress, out_of_context):
     return part, folder, [netlist(verilog, part, folder, out_of_context)]
 
 
-_SEEDS = {"icebreaker": 2}
-"""Of a device that is nearly full: with another one, placement may look for places for very long."""
-
-
 def bitstream(config, board, build_dir, *, frequency=None, seed=None, engine=None, progress=None):
     """The bitstream of an engine on a board; a Result with ``bitstream``, the path of the file.
 
@@ -123,8 +119,8 @@ def bitstream(config, board, build_dir, *, frequency=None, seed=None, engine=Non
     the design does not fit, or the clock is not reached.
     """
     progress = progress or (lambda text: None)
-    seed = seed or _SEEDS.get(board, 1)
     clock_settings(board, frequency)  # before Amaranth sees a top that is never built, and warns
+    seed = BOARDS[board].seed if seed is None else seed
     top = BoardTop(config, board, frequency=frequency, engine=engine)
     part = TARGETS[{"ulx3s-85f": "ecp5-85k", "icebreaker": "ice40-up5k"}[board]]
     folder = Path(build_dir)

@@ -21,20 +21,24 @@ TIMEOUT_SECONDS = 0.05  # USB adds up to 16 ms between two bytes
 
 @dataclass(frozen=True, kw_only=True)
 class BoardSettings:
-    """One board: its platform, the pin of its clock, and its clock's and its engine's frequency in MHz."""
+    """One board: its platform, the pin of its clock, and its clock's and its engine's frequency in MHz.
+
+    ``seed`` is that of placement: of a nearly full device some take very long.
+    """
 
     platform: type
     pin: str
     crystal: float
     frequency: float
     fastest: float    #: MHz that its top may be asked for
+    seed: int = 1
 
 
 BOARDS = {
     "ulx3s-85f": BoardSettings(platform=ULX3S_85F_Platform, pin="clk25", crystal=25.0, frequency=50.0,
                                fastest=150.0),
     "icebreaker": BoardSettings(platform=ICEBreakerPlatform, pin="clk12", crystal=12.0, frequency=24.0,
-                                fastest=48.0),
+                                fastest=48.0, seed=2),
 }
 """Boards by name."""
 

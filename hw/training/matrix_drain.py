@@ -10,6 +10,7 @@ from ...golden.training.registers import REGISTER_BITS, Matrix
 from ..common.adder_tree import AdderTree
 from ..common.delay import delay
 from .layouts import PASS, vector
+from .rounding import clipped
 
 __all__ = ["MatrixDrain"]
 
@@ -69,7 +70,7 @@ class MatrixDrain(wiring.Component):
                                 for name in ("total", "magnitude"))
             lift = Mux(forward, bias[n] << PRODUCT_FRACTION - FRACTION, 0)
             m.d.sync += [total.eq(self.i[n] + lift), magnitude.eq(Mux(total < 0, -total, total)),
-                         self.z_data[n].eq(_clip(total, WIDE_BITS)), self.wide_data[n].eq(total)]
+                         self.z_data[n].eq(clipped(total, WIDE_BITS)), self.wide_data[n].eq(total)]
             product = Signal(2 * WIDE_BITS, reset_less=True, name=f"product{n}")
             z = delay(m, self.z_data[n], 1, name=f"z{n}_")
             m.d.sync += product.eq(z * z)
@@ -132,9 +133,3 @@ class MatrixDrain(wiring.Component):
             with m.Else():
                 m.d.sync += [fresh.eq(0), left.eq(Mux(fresh, count, left) - 1)]
         m.d.comb += self.sums_data.eq(found)
-
-
-def _clip(value, bits):
-    """``value`` limited to +-(2 ** (bits - 1) - 1)."""
-    most = (1 << bits - 1) - 1
-    return Mux(value > most, most, Mux(value < -most, -most, value))

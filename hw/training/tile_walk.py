@@ -1,6 +1,6 @@
 """The loops of the matrix unit: which tiles meet, output by output."""
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -71,7 +71,7 @@ class TileWalk(wiring.Component):
             stage = self._register(m, advance, step(registers, stage), step.__name__)
             under_way.append(stage["valid"])
         held = self._emit(m, advance, stage, queue)
-        m.d.comb += self.busy.eq(Value.cast(queue.o.valid) | held | _any(under_way))
+        m.d.comb += self.busy.eq(Value.cast(queue.o.valid) | held | Cat(under_way).any())
         return m
 
     def _register(self, m, advance, values, name):
@@ -162,10 +162,3 @@ class TileWalk(wiring.Component):
             with m.Elif(emit):
                 m.d.sync += held.eq(0)
         return held
-
-
-def _any(values):
-    found = values[0]
-    for value in values[1:]:
-        found = found | value
-    return found
