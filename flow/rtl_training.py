@@ -9,7 +9,7 @@ from shiftwork.golden.training.dynasty import DynastySettings, Precision
 from shiftwork.golden.training.program import Program
 from shiftwork.golden.training.trainer import Training
 
-from .training_program import OPTIMIZATION, Prepared, StepOutput, beats, step_output, words
+from .training_program import COMPILATION, Prepared, StepOutput, beats, step_output, words
 
 __all__ = ["RtlTraining", "Step", "batches", "hardware"]
 
@@ -35,7 +35,7 @@ def hardware(rtl, folder, note=None):
     from shiftwork.sim.compiled import CompiledSimulator
 
     simulator = CompiledSimulator(rtl, folder, "shiftwork_training", progress=note, magic=Program.MAGIC,
-                                  optimization=OPTIMIZATION)
+                                  **COMPILATION)
     with simulator.session() as session:
         yield session
 

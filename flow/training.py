@@ -20,8 +20,8 @@ from .recipes import convolutional
 from .training_figures import about_layers, figures, memory_use
 from .training_figures import layer_cycles as cycles_of_layers
 from .training_program import (
+    COMPILATION,
     COUNTED,
-    OPTIMIZATION,
     Prepared,
     TrainingProgram,
     beats,
@@ -198,8 +198,7 @@ def simulate(program, x, rtl, folder, progress=lambda done, all_: None, stage=No
     """Results of the Verilog file or text ``rtl``, compiled in ``folder``."""
     from shiftwork.sim.compiled import CompiledSimulator
 
-    simulator = CompiledSimulator(rtl, folder, TOP, progress=stage, magic=Program.MAGIC,
-                                  optimization=OPTIMIZATION)
+    simulator = CompiledSimulator(rtl, folder, TOP, progress=stage, magic=Program.MAGIC, **COMPILATION)
     packets = [beats(packet) for packet in _inferences(program, x)]
     output = simulator.run(program.to_words(), packets, progress=progress)
     return Results(_logits(program, map(words, output.values), len(x)), output.load_cycles,

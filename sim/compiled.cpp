@@ -259,8 +259,7 @@ private:
 	}
 #else
 	void settle() {
-		top.prev_p_clk.template set<bool>(false);
-		top.p_clk.template set<bool>(true);
+		top.p_clk.template set<bool>(true);	// compiled.py keeps what it was before low
 		top.eval();
 	}
 

@@ -19,9 +19,12 @@ __all__ = ["CompiledSimulator", "EngineError", "Output", "PassOutput", "Session"
 
 FLAGS = ["-std=c++17", "-fPIC", "-shared"]
 
-YOSYS_SCRIPT = ("read_verilog {name}.v; hierarchy -check -top {top}; proc; flatten; opt -fast; "
+YOSYS_SCRIPT = ("read_verilog {name}.v; hierarchy -check -top {top}; proc; {apart}flatten; opt -fast; "
                 "splitnets -driver; clean; write_cxxrtl -O6 -g{debug} {name}.cpp")
 """A wire whose bits depend on others of its own looks like feedback, so each driver gets its own wire."""
+
+_FELL = "prev_p_clk = p_clk;", "prev_p_clk = value<1>();"
+"""What a module keeps of its clock, and what makes every evaluation one at a rising edge."""
 
 DRIVER = Path(__file__).with_name("compiled.cpp")
 
@@ -83,40 +86,48 @@ class CompiledSimulator:
     optimization : int
         Level of the C++ compiler: 2 compiles 15 % faster than 3 and simulates at half the speed; 1 is for
         great engines and few cycles.
+    apart : iterable of str
+        Patterns of the names of modules below ``top`` that become functions of their own. The compiler's time
+        grows faster than a function. Their outputs should be registers: where some are made of inputs,
+        or of more than a register, each cycle is evaluated twice.
 
     Raises ToolError where Yosys or the C++ compiler is missing or fails.
     """
 
     def __init__(self, verilog, build_dir, top="shiftwork_ternary", progress=None, trace=False,
-                 magic=MAGIC, optimization=3):
+                 magic=MAGIC, optimization=3, apart=()):
         text = verilog if isinstance(verilog, str) and "\n" in verilog else Path(verilog).read_text()
         compiler, include = cxx_compiler(), cxxrtl_include()
         version = subprocess.run([*compiler, "--version"], text=True, capture_output=True).stdout
         flags = [*FLAGS, f"-O{optimization}", f"-DMAGIC={magic:#x}u", *(["-DTRACE"] if trace else [])]
         sources = (text, DRIVER.read_text(), (include / "cxxrtl" / "cxxrtl.h").read_text())
-        parts = (*sources, YOSYS_SCRIPT, *compiler, version, top, *flags)
+        apart = "".join(f"setattr -mod -set keep_hierarchy 1 {top}.{name}; " for name in apart)
+        parts = (*sources, YOSYS_SCRIPT, apart, *compiler, version, top, *flags)
         name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
         folder = Path(build_dir).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         self.library = folder / f"{name}.so"   #: the compiled simulator
         if not self.library.exists():
             command = [*compiler, *flags, f"-I{include}"]
-            self._build(text, top, name, command, trace, progress or (lambda text: None))
+            self._build(text, top, name, command, trace, apart, progress or (lambda text: None))
         self._trace = trace
         self._calls = _bind(self.library)
 
-    def _build(self, text, top, name, compile_command, trace, progress):
+    def _build(self, text, top, name, compile_command, trace, apart, progress):
         folder = self.library.parent
         (folder / f"{name}.v").write_text(text)
         progress("Translating Verilog to C++")
         # Debug information is for waveforms only, and the greater part of the code where it is asked for.
-        log = run_yosys(YOSYS_SCRIPT.format(name=name, top=top, debug=4 if trace else 0), folder)
-        if "feedback" in log:
+        log = run_yosys(YOSYS_SCRIPT.format(name=name, top=top, apart=apart, debug=4 if trace else 0), folder)
+        code = folder / f"{name}.cpp"
+        if "delta cycles" in log:
             compile_command = [*compile_command, "-DFEEDBACK"]
+        elif not trace:
+            code.write_text(code.read_text().replace(*_FELL))
         progress("Compiling C++")
         unfinished = folder / f"{name}.{os.getpid()}.so"
         struct = "p_" + top.replace("_", "__")
-        run_compiler([*compile_command, f'-DDESIGN="{folder / name}.cpp"', f"-DTOP={struct}", str(DRIVER),
+        run_compiler([*compile_command, f'-DDESIGN="{code}"', f"-DTOP={struct}", str(DRIVER),
                       "-o", str(unfinished)])
         unfinished.replace(self.library)
 
