@@ -9,14 +9,17 @@ __all__ = ["ENTRIES", "SEEDS"]
 
 SEEDS = (0, 1, 2)
 
+MANY = tuple(range(9))
+"""Seeds where accuracies are as good as equal: of three, one of the 500 held-out images is 0.067 points."""
+
 LOST = {"flagged": 1.0, "16 bits": 0.7}
 """Points below floating point that integers may be, by the errors behind products."""
 
 
-def _trained(bench, train, modes):
+def _trained(bench, train, modes, seeds=SEEDS):
     """{mode: accuracies in percent, and speedups, of the seeds}: each network trained once."""
     found = {mode: ([], []) for mode in modes}
-    for seed in SEEDS:
+    for seed in seeds:
         def progress(mode, epoch, epochs, _, seed=seed):
             bench.note(f"training, seed {seed}: {mode}, epoch {epoch} of {epochs}")
 
@@ -26,8 +29,8 @@ def _trained(bench, train, modes):
     return {mode: tuple(map(np.array, pair)) for mode, pair in found.items()}
 
 
-def _mean(unit):
-    return f"{unit}, mean of {len(SEEDS)} seeds"
+def _mean(unit, seeds=SEEDS):
+    return f"{unit}, mean of {len(seeds)} seeds"
 
 
 def wageubn(bench):
@@ -46,15 +49,17 @@ def dynasty(bench):
 
     Steps are those of one 2 by 2 brick, over the whole training; no accuracy may be lost.
     """
-    found = _trained(bench, recipes_training.train_digits, ("float", "flagged", "fixed", "dynamic"))
+    found = _trained(bench, recipes_training.train_digits, ("float", "flagged", "fixed", "dynamic"), MANY)
     speedup, lost = found["dynamic"][1], found["fixed"][0] - found["dynamic"][0]
-    yield at_least("dynasty/speedup", _mean("x fewer steps"), float(speedup.mean()), 3.0)
-    yield reported("dynasty/speedup-least", f"x fewer steps, least of {len(SEEDS)} seeds",
+    yield at_least("dynasty/speedup", _mean("x fewer steps", MANY), float(speedup.mean()), 3.0)
+    yield reported("dynasty/speedup-least", f"x fewer steps, least of {len(MANY)} seeds",
                    float(speedup.min()))
     # Sums of the same shares of images may differ in their last bit.
-    yield at_most("dynasty/lost", _mean("points below 8 bits fixed"), round(float(lost.mean()), 9), 0)
+    yield at_most("dynasty/lost", _mean("points below 8 bits fixed", MANY), round(float(lost.mean()), 9), 0)
+    yield reported("dynasty/lost-of-three", "points, mean of the first 3 seeds",
+                   round(float(lost[:3].mean()), 9))
     for mode, (accuracy, _) in found.items():
-        yield reported(f"dynasty/accuracy-{mode}", _mean("percent"), float(accuracy.mean()))
+        yield reported(f"dynasty/accuracy-{mode}", _mean("percent", MANY), float(accuracy.mean()))
 
 
 ENTRIES = {"mnist/wageubn": wageubn, "dynasty/speedup": dynasty, **bench_training_matrix.ENTRIES,

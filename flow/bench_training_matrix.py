@@ -57,12 +57,14 @@ def _section(memory, values, width):
                                                   for value in values], bool))
 
 
-def pass_program(shape, mode):
-    """The Program that does one product, both halves, on operands of 8 bits, and answers its cycles.
+def pass_program(shape, mode, config):
+    """The Program for an engine of ``config`` that does one product, both halves, on operands of 8 bits.
+
+    It answers its cycles.
 
     Operands are zeros: both memories are filled with tiles, which serve as weights, errors and activations.
     """
-    asm, config = MacroAssembler(), shape.config
+    asm = MacroAssembler()
     count, = asm.registers("count")
     for name, value in {
         "groups": shape.groups, "channels": shape.channels, "pixels": shape.size ** 2, "blocks": 1,
@@ -85,20 +87,21 @@ def pass_program(shape, mode):
     instructions = [one.word for one in asm.program(config)]
     return Program(config, (
         _section(Memory.PROGRAM, instructions, INSTRUCTION_BITS),
-        _section(Memory.MAP, [PLANES - 1] * config.maps, MAP_BITS)))
+        _section(Memory.MAP, [PLANES - 1] * shape.config.maps, MAP_BITS)))
 
 
 def utilization(bench):
     """Useful multiplications of 8 by 8 bits a cycle in which the matrix unit is busy, by the multipliers."""
-    shape = Shape()
-    config = shape.config
+    from .bench_training_rtl import engine
+
+    shape, config = Shape(), engine()
     rtl = bench.once(("rtl", config), lambda: training.verilog(config))
     bytes_ = shape.tiles * shape.channels ** 2
     with rtl_training.hardware(rtl, folders.cache(), bench.note) as session:
         for name, mode in PRODUCTS.items():
             bench.note(f"{name} of {shape.channels} channels")
             packet = beats(np.zeros(bytes_ // 4, np.uint32))
-            found = session.run(packet, pass_program(shape, mode).to_words(), f"Product {name}")
+            found = session.run(packet, pass_program(shape, mode, config).to_words(), f"Product {name}")
             cycles = int(words(found.values)[0])
             yield at_least(f"matrix/utilization-{name}", f"of {config.multipliers} multiplications a cycle, "
                            f"{shape.channels} channels", shape.useful / (config.multipliers * cycles), _LEAST)

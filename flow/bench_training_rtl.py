@@ -1,5 +1,7 @@
 """Measurements of the training engine at work: digits learned by the compiled RTL, who works how long."""
 
+from dataclasses import fields, replace
+from functools import cache
 
 import numpy as np
 from shiftwork.golden.training.trainer import IntegerSettings
@@ -7,22 +9,26 @@ from shiftwork.golden.training.trainer import IntegerSettings
 from . import build as folders
 from . import recipes_training, rtl_training, training
 from .bench import at_least, at_most, exactly, reported
-from .datasets import digits
+from .bench_training_matrix import Shape
+from .datasets import digits, mnist10k
 from .recipes import convolutional
 from .training_figures import fitted, layer_cycles
 
-__all__ = ["ENTRIES"]
+__all__ = ["ENTRIES", "engine"]
 
-SETTINGS = IntegerSettings(epochs=5, batch=32, rates=((0.0, 511), (0.6, 300), (0.85, 100)),
+SETTINGS = IntegerSettings(epochs=3, batch=32, rates=((0.0, 511), (0.6, 300), (0.85, 100)),
                            levels=((0.0, 128),), seed=0)
 FLOAT_RATE = 1e-2
+
+SIDE = 4
+"""Of the engine that learns the digits: the side whose simulation takes a step in the least time."""
 
 _LOST, _OTHERS, _MAPS = 1.5, 15, 3
 """Points below floating point, percent of a step's cycles of a unit that is not the matrix unit, and of the
 making of the maps, that are allowed."""
 
-_STEPS = 8
-"""Steps of a breakdown: two of the moves of dynamic precision."""
+_STEPS, _FIXED_STEPS = 8, 2
+"""Steps of a breakdown: of dynamic precision, one move; of 8 bits, which are all alike."""
 
 
 def graph(seed=0):
@@ -30,17 +36,35 @@ def graph(seed=0):
     return convolutional((1, 8, 8), (16, 32), 10, {1, 2}, seed)
 
 
-def trained(bench, mode, steps=None, every=1):
-    """The `RtlTraining` of the digits in ``mode`` after ``steps`` steps, or all, and its accuracy or None."""
-    data, network = digits(), graph()
-    config = fitted(training.Prepared(network=network, seed=SETTINGS.seed, batch=SETTINGS.batch,
-                                        mode=mode))
+def mnist_graph():
+    """The network of mnist/wageubn: Conv 16, 32, 32, each with a pool, Gemm 10 on 28 by 28 digits."""
+    return convolutional((1, 28, 28), (16, 32, 32), 10, {1, 2, 3}, 0)
+
+
+def mnist_settings():
+    """Batches of 16: 64 images' outputs of the first layer would not fit any engine's memory."""
+    return replace(SETTINGS, batch=16)
+
+
+@cache
+def engine():
+    """Of 64 multipliers, the EngineConfig with room for all that is measured on it: one compilation."""
+    jobs = (graph(), SETTINGS), (mnist_graph(), mnist_settings())
+    configs = [Shape().config, *(
+        fitted(training.Prepared(network=network, seed=settings.seed, batch=settings.batch))
+        for network, settings in jobs)]
+    return replace(configs[0], **{f.name: max(getattr(config, f.name) for config in configs)
+                                  for f in fields(configs[0])})
+
+
+def trained(bench, mode, config, data, network, settings, steps=None, every=1):
+    """The `RtlTraining` of ``network`` in ``mode`` after ``steps`` steps, or all; its accuracy or None."""
     rtl = bench.once(("rtl", config), lambda: training.verilog(config))
-    total = SETTINGS.epochs * (len(data.train_x) // SETTINGS.batch)
+    total = settings.epochs * (len(data.train_x) // settings.batch)
     with rtl_training.hardware(rtl, folders.cache(), bench.note) as session:
-        one = rtl_training.RtlTraining(session, network, config, SETTINGS, total, mode=mode, every=every)
+        one = rtl_training.RtlTraining(session, network, config, settings, total, mode=mode, every=every)
         for number, (_, images, labels) in enumerate(
-                rtl_training.batches(data.train_x, data.train_y, SETTINGS), 1):
+                rtl_training.batches(data.train_x, data.train_y, settings), 1):
             step = one.step(images, labels)
             bench.note(f"{mode}, step {number} of {steps or total}, loss {step.loss:.3f}, "
                        f"{len(one.said)} differences")
@@ -54,10 +78,12 @@ def trained_by_rtl(bench):
     bench.note("floating point")
     found = recipes_training.run(digits(), graph(), SETTINGS, rate=FLOAT_RATE, modes=("float",))
     floats = 100 * found["float"].accuracy
-    one, accuracy = trained(bench, "dynamic")
+    config = fitted(training.Prepared(network=graph(), seed=SETTINGS.seed, batch=SETTINGS.batch), SIDE)
+    one, accuracy = trained(bench, "dynamic", config, digits(), graph(), SETTINGS)
     name, cycles = "digits/trained-by-rtl", [step.run_cycles for step in one.steps]
     yield at_least(f"{name}/epochs", f"epochs of {len(one.steps) // SETTINGS.epochs} steps of "
                    f"{SETTINGS.batch} images", SETTINGS.epochs, 3)
+    yield reported(f"{name}/multipliers", "multiplications of 8 by 8 bits a cycle", config.multipliers)
     yield reported(f"{name}/compared", "numbers, all parameters after each step", one.compared)
     yield exactly(f"{name}/different", "tensors", len(one.said), 0)
     yield reported(f"{name}/accuracy-float", "percent", floats)
@@ -71,28 +97,39 @@ def trained_by_rtl(bench):
                    total["dense"] / total["cycles"])
 
 
-def breakdown(bench):
-    """Share of a step's cycles in which each unit is busy, counted by the RTL; 8 bits and dynamic.
-
-    Demanded with 8 bits, where all the products are to be done. What dynamic precision costs besides is the
-    controller's: its cycles alone, less those with 8 bits.
+def _broken_down(bench, name, modes, *job):
+    """Rows of the shares of all units, judged where the mode says so; steps' cycles {mode: [{unit: cycles}]}.
     """
-    steps = {}
-    for mode, judged in (("fixed", True), ("dynamic", False)):
-        one, _ = trained(bench, mode, _STEPS, every=_STEPS)
+    rows, steps = [], {}
+    for mode, (judged, count) in modes.items():
+        one, _ = trained(bench, mode, engine(), *job, count, count)
         shares, steps[mode] = one.shares(), [step.output.cycles for step in one.steps]
-        name, mean = f"step/breakdown-{mode}", float(np.mean([cycles["all"] for cycles in steps[mode]]))
-        yield reported(f"{name}/cycles", "cycles a step, mean", mean)
-        yield reported(f"{name}/matrix", "percent", 100 * shares.pop("matrix"))
+        part, mean = f"{name}-{mode}", float(np.mean([cycles["all"] for cycles in steps[mode]]))
+        rows += [reported(f"{part}/cycles", "cycles a step, mean", mean),
+                 reported(f"{part}/matrix", "percent", 100 * shares.pop("matrix"))]
         for unit, share in shares.items():
-            what = f"{name}/{unit}", "percent", 100 * share
-            yield at_most(*what, _OTHERS) if judged else reported(*what)
-        yield exactly(f"{name}/different", "tensors", len(one.said), 0)
-    everything = {mode: sum(c["all"] for c in found) for mode, found in steps.items()}
-    alone = {mode: sum(c["all"] - sum(v for k, v in c.items() if k != "all") for c in found)
-             for mode, found in steps.items()}
-    yield at_most("step/maps", "percent of the cycles, controller's for widths and tolerance",
-                  100 * (alone["dynamic"] - alone["fixed"]) / everything["dynamic"], _MAPS)
+            what = f"{part}/{unit}", "percent", 100 * share
+            rows.append(at_most(*what, _OTHERS) if judged else reported(*what))
+        rows.append(exactly(f"{part}/different", "tensors", len(one.said), 0))
+    return rows, steps
+
+
+def breakdown(bench):
+    """Share of a step's cycles in which each unit is busy, counted by the RTL.
+
+    Demanded of the MNIST network with 8 bits, where all the products are to be done; the digits' maps are
+    of 64 pixels and less, so what is done once a channel shows. What dynamic precision costs besides is
+    the controller's: its cycles alone, less those with 8 bits.
+    """
+    rows, _ = _broken_down(bench, "step/breakdown", {"fixed": (True, _FIXED_STEPS)},
+                           mnist10k(), mnist_graph(), mnist_settings())
+    more, steps = _broken_down(bench, "step/breakdown-digits", {
+        "fixed": (False, _FIXED_STEPS), "dynamic": (False, _STEPS)}, digits(), graph(), SETTINGS)
+    yield from rows + more
+    alone = {mode: np.mean([2 * c["all"] - sum(c.values()) for c in found]) for mode, found in steps.items()}
+    yield at_most("step/maps", "percent of the digits' cycles, controller's for widths and tolerance",
+                  100 * (alone["dynamic"] - alone["fixed"]) / np.mean([c["all"] for c in steps["dynamic"]]),
+                  _MAPS)
 
 
 ENTRIES = {"digits/trained-by-rtl": trained_by_rtl, "step/breakdown": breakdown}

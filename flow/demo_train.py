@@ -32,6 +32,9 @@ SETTINGS = IntegerSettings(epochs=3, batch=32, rates=((0.0, 511), (0.6, 300), (0
 FLOAT_RATE = 1e-2
 SEED = 0
 
+SIDE = 4
+"""Of the engine: the one that is compiled, and simulates a step, in the least time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainTask:
@@ -100,7 +103,7 @@ class Demo:
     def build(self):
         """The engine that just suffices, as a build folder; the path of its Verilog."""
         prepared = training.Prepared(network=self.graph, seed=SETTINGS.seed, batch=SETTINGS.batch)
-        self.config = fitted(prepared)
+        self.config = fitted(prepared, SIDE)
         with self.stages.stage("Build folder") as stage:
             folders.build(prepared, "training", self.config, self.output / "engine", self.data.test_x,
                           stage.note)

@@ -28,7 +28,7 @@ def test_a_pass_is_of_useful_products_alone(mode):
     """.. as golden counts: 4 quadrants of 16 pairs of planes for each tile product of 4 ** 3."""
     session = GoldenSession(SHAPE.config, counts=False)
     packet = np.zeros((SHAPE.tiles * SHAPE.channels ** 2 // 4, 4), np.uint8)
-    found = session.run(packet, bench_training_matrix.pass_program(SHAPE, mode).to_words())
+    found = session.run(packet, bench_training_matrix.pass_program(SHAPE, mode, SHAPE.config).to_words())
     cycles = int(np.ascontiguousarray(found.values).view("<u4")[0])
     # Pixels of the middle, edges and corners meet 9, 6 and 4 taps.
     assert SHAPE.useful == 16 * (4 * 9 + 8 * 6 + 4 * 4) * 4 and cycles == 100 * 64
@@ -40,6 +40,7 @@ def test_utilization(monkeypatch, tmp_path):
     extra = iter([1, 1.05, 1.12])
     shape = bench_training_matrix.Shape
     monkeypatch.setattr(bench_training_matrix, "Shape", lambda: shape(channels=4, size=4, groups=1))
+    monkeypatch.setattr(bench_training_rtl, "engine", lambda: SHAPE.config)
     monkeypatch.setattr(training, "verilog", str)
 
     @contextmanager
@@ -57,7 +58,7 @@ def test_utilization(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def small(monkeypatch):
+def small(monkeypatch, request):
     """Digits of two batches, a small network; (change) -> what the hardware answers is changed by it."""
     whole = datasets.digits()
     few = replace(whole, train_x=whole.train_x[:32], train_y=whole.train_y[:32], test_x=whole.test_x[:20],
@@ -67,6 +68,11 @@ def small(monkeypatch):
     monkeypatch.setattr(bench, "graph", lambda: convolutional((1, 8, 8), (3,), 10, {1}, 0))
     monkeypatch.setattr(bench, "SETTINGS", replace(bench.SETTINGS, epochs=3, batch=16))
     monkeypatch.setattr(bench, "_STEPS", 4)
+    monkeypatch.setattr(bench, "mnist10k", lambda: few)
+    monkeypatch.setattr(bench, "mnist_graph", bench.graph)
+    monkeypatch.setattr(bench, "mnist_settings", lambda: bench.SETTINGS)
+    bench.engine.cache_clear()
+    request.addfinalizer(bench.engine.cache_clear)
     monkeypatch.setattr(training, "verilog", lambda config: config)
 
     def prepared(change=None):
@@ -104,7 +110,7 @@ def test_breakdown(small, tmp_path):
     """Cycles are those of `GoldenSession`: 60 %, 10, 5, 5, 3, and 17 of the controller alone."""
     small()
     rows = {row.name: row for row in bench_training_rtl.ENTRIES["step/breakdown"](Bench(tmp_path))}
-    for mode, judged in (("fixed", True), ("dynamic", None)):
+    for mode, judged in (("fixed", True), ("digits-fixed", None), ("digits-dynamic", None)):
         found = {unit: rows[f"step/breakdown-{mode}/{unit}"] for unit in
                  ("matrix", "element", "update", "input", "loss", "controller")}
         assert [row.value for row in found.values()] == pytest.approx([60, 10, 5, 5, 3, 17])
