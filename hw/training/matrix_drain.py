@@ -15,6 +15,7 @@ from .rounding import clipped
 __all__ = ["MatrixDrain"]
 
 _SQUARE_BITS = 62       # of a sum of 2 ** 16 squares of 24 bits
+_LOW = 17               # bits of z's lower part: its square takes one multiplier
 
 
 class MatrixDrain(wiring.Component):
@@ -33,7 +34,7 @@ class MatrixDrain(wiring.Component):
     busy : Out(1), while vectors are under way
 
     Timing: a vector a cycle; memories are written 2 cycles after it.
-    Cost: S products of 24 by 24 bits, S adders of 62 and of 40 bits, S comparisons of 40.
+    Cost: three multipliers of 18 bits, adders of 30, 62 and 40 bits and a comparison of 40 for each lane.
     """
 
     def __init__(self, config):
@@ -53,8 +54,7 @@ class MatrixDrain(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         side, mode = self.config.side, self.registers.matrix_mode[:2]
-        forward = Signal()
-        m.d.comb += forward.eq(mode == Matrix.FORWARD)
+        forward = delay(m, mode == Matrix.FORWARD, 1, name="forward")
         bias = Signal(vector(side, WEIGHT_BITS))
         with m.If(self.bias_write):
             m.d.sync += bias[self.bias_lane].eq(self.bias_data)
@@ -65,25 +65,25 @@ class MatrixDrain(wiring.Component):
         marks = [self.i_valid]
         for n in range(4 + tree.latency):
             marks.append(delay(m, marks[-1], 1, reset_less=False, name=f"mark{n}_"))
+        # The first vector is some cycles behind the start.
+        begin = delay(m, self.start, 1, reset_less=False, name="begin")
         for n in range(side):
             total, magnitude = (Signal(signed(SUM_BITS), reset_less=True, name=f"{name}{n}")
                                 for name in ("total", "magnitude"))
             lift = Mux(forward, bias[n] << PRODUCT_FRACTION - FRACTION, 0)
             m.d.sync += [total.eq(self.i[n] + lift), magnitude.eq(Mux(total < 0, -total, total)),
                          self.z_data[n].eq(clipped(total, WIDE_BITS)), self.wide_data[n].eq(total)]
-            product = Signal(2 * WIDE_BITS, reset_less=True, name=f"product{n}")
-            z = delay(m, self.z_data[n], 1, name=f"z{n}_")
-            m.d.sync += product.eq(z * z)
+            product = self._square(m, delay(m, self.z_data[n], 1, name=f"z{n}_"), n)
             m.d.comb += tree.i[n].eq(magnitude.as_unsigned())
             with m.If(marks[2] & forward):
                 m.d.sync += totals[n].eq(totals[n] + self.z_data[n])
-            with m.Elif(self.start & forward):
+            with m.Elif(begin & forward):
                 m.d.sync += totals[n].eq(0)
-            with m.If(marks[4] & forward):
+            with m.If(marks[5] & forward):
                 m.d.sync += squares[n].eq(squares[n] + product)
-            with m.Elif(self.start & forward):
+            with m.Elif(begin & forward):
                 m.d.sync += squares[n].eq(0)
-            with m.If(self.start & ~forward & ~self.registers.keep_most[0]):
+            with m.If(begin & ~forward & ~self.registers.keep_most[0]):
                 m.d.sync += most[n].eq(0)
             with m.Elif(marks[2] & ~forward & (magnitude.as_unsigned() > most[n])):
                 m.d.sync += most[n].eq(magnitude)
@@ -98,6 +98,17 @@ class MatrixDrain(wiring.Component):
         m.d.sync += self.probe_data.eq(probe)
         m.d.comb += self.busy.eq(Cat(*marks).any() | self.sums_write)
         return m
+
+    @staticmethod
+    def _square(m, z, n):
+        """z * z, 2 cycles later: with z = high * 2 ** 17 + low, both squares side by side, and twice the
+        product of the parts.
+        """
+        low, high = z[:_LOW], z[_LOW:].as_signed()
+        squares = delay(m, Cat((low * low)[:2 * _LOW], (high * high)[:2 * len(high)]), 1, name=f"squares{n}_")
+        cross = delay(m, high * low, 1, name=f"cross{n}_")
+        upper = squares[_LOW + 1:] + cross
+        return delay(m, Cat(squares[:_LOW + 1], upper)[:2 * WIDE_BITS], 1, name=f"product{n}_")
 
     def _write(self, m, mode, valid):
         """Addresses count up; in WEIGHT a tile's half is skipped behind the other."""
