@@ -21,7 +21,7 @@ class DynastySettings:
     """Raises ValueError with a sentence that names the setting, what it must be and what it was."""
 
     interval: int = 8       #: maps and tolerance change each so many steps; 0: never
-    hold: int = 1           #: times in a row that fewer bits must be enough before a tile gets fewer
+    hold: int = 2           #: times in a row that fewer bits must be enough before a tile gets fewer
     start: int = 4          #: tolerance at first; tiles begin with 8 - start bits, the next even number
     limit: int = 4          #: greatest tolerance, in bits
     reach: int = 2          #: bits by which importance makes tiles of one tensor differ at most

@@ -117,18 +117,21 @@ class ElementUnit(wiring.Component):
         """What goes with elements. Without a pass, halves of sums are those that are asked for."""
         timed = Signal(TIMED)
         m.d.comb += [
-            timed.parameter_half.eq(Cat(marks[cycle].half for _, cycle in PARAMETERS.values())),
+            timed.parameter_half.eq(Cat(marks[cycle - 1].half for _, cycle in PARAMETERS.values())),
             timed.number.eq(marks[CYCLES["error"]].number), timed.inside.eq(marks[CYCLES["error"]].inside),
             timed.pool_number.eq(marks[CYCLES["pool"]].number),
             timed.pool_first.eq(~windows | ~marks[CYCLES["pool"]].number.any())]
-        probe = delay(m, self.probe_address[self._lane_bits:], 1, name="probe")
-        m.d.comb += timed.quantity.eq(probe[1:])
+        probe = self.probe_address[self._lane_bits:]
+        m.d.comb += timed.quantity.eq(delay(m, probe[1:], 1, name="quantity"))
         mode = self.registers.element_mode
         for n, name in enumerate(QUANTITIES):
             cycle, kinds = CYCLES[name], [kind for kind, made in _MADE.items() if made >> n & 1]
             wanted = delay(m, Cat(mode == kind for kind in kinds).any(), 1, name=f"makes_{name}")
-            m.d.comb += [timed.half[n].eq(Mux(valid[cycle], marks[cycle].half, probe[0])),
-                         timed.take[n].eq(valid[cycle] & wanted)]
+            # Many flip-flops hang on these: they are registers, made a cycle ahead.
+            there, half = valid[cycle - 1], marks[cycle - 1].half
+            m.d.comb += [
+                timed.half[n].eq(delay(m, Mux(there, half, probe[0]), 1, name=f"half_{name}")),
+                timed.take[n].eq(delay(m, there & wanted, 1, reset_less=False, name=f"take_{name}"))]
         return timed
 
     def _lanes(self, m, static, timed):

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...golden.training.engine_config import SUM_BITS, TILE_SUM_BITS
 from ...golden.training.isa import INSTRUCTION_BITS, WORD_BITS
+from ...golden.training.lfsr import STATE_BITS
 from ...golden.training.program import MAGIC
 from ...golden.training.registers import Element, Put, Slot, Unit
 from ..common.delay import delay
@@ -133,9 +134,9 @@ class TrainingEngine(wiring.Component):
             m.d.sync += active.eq(controller.unit_start)
         for number, unit in units.items():
             m.d.comb += [
-                unit.registers.eq(controller.registers), unit.start.eq(controller.unit_start[number]),
-                controller.unit_busy[number].eq(unit.busy | (packer.busy & active[number])),
-            ]
+                unit.registers.eq(controller.registers), unit.start.eq(controller.unit_start[number])]
+            # A cycle late: the controller looks at it two cycles after a start at the earliest.
+            m.d.sync += controller.unit_busy[number].eq(unit.busy | (packer.busy & active[number]))
         mode = controller.registers.element_mode
         errors = active[Unit.ELEMENT] & (mode[:3] != Element.ACTIVATE)
         signed = errors | active[Unit.UPDATE]
@@ -215,17 +216,20 @@ class TrainingEngine(wiring.Component):
     def _update(self, m, memories, loader):
         controller, update = self._controller, self._update_unit
         weight, gradient = memories["weight"], memories["gradient"]
-        written, puts = self._written(m, loader, "weights"), self._puts(Put.RANDOM)
+        written = self._written(m, loader, "weights")
+        puts = delay(m, self._puts(Put.RANDOM), 1, reset_less=False, name="puts_random")
+        address, state, loads = (delay(m, value, 1, name=f"random_{name}") for name, value in (
+            ("address", controller.put_address), ("state", controller.put_data[:STATE_BITS]),
+            ("loads", controller.put_data.any())))
         m.d.comb += [
             update.weight_data.eq(weight.data), gradient.address.eq(update.gradient_address),
             update.gradient_data.eq(gradient.data),
             weight.write_address.eq(Mux(written["write"], written["address"], update.weight_write_address)),
             weight.write_data.eq(Mux(written["write"], written["data"], update.weight_write_data)),
             weight.write.eq(written["write"] | update.weight_write),
-            update.random_step.eq((puts & ~controller.put_data.any()) | self._packer.random_step),
-            update.random_load.eq(puts & controller.put_data.any()),
-            update.random_address.eq(Mux(puts, controller.put_address, controller.get_address)),
-            update.random_state.eq(controller.put_data),
+            update.random_step.eq((puts & ~loads) | self._packer.random_step),
+            update.random_load.eq(puts & loads), update.random_state.eq(state),
+            update.random_address.eq(Mux(puts, address, controller.get_address)),
         ]
 
     def _pack(self, m, memories, loader):
@@ -254,7 +258,8 @@ class TrainingEngine(wiring.Component):
             maps.write_address.eq(Mux(puts, controller.put_address, written["address"])),
             maps.write_data.eq(Mux(puts, controller.put_data, written["data"])),
             maps.write.eq(puts | written["write"]), packer.map_data.eq(maps.data),
-            maps.address.eq(Mux(packer.busy, packer.map_address, controller.get_address)),
+            maps.address.eq(Mux(delay(m, packer.busy, 1, name="packs"), packer.map_address,
+                                controller.get_address)),
             length.write_address.eq(packer.length_address), length.write_data.eq(packer.length_data),
             length.write.eq(packer.length_write),
         ]
@@ -265,10 +270,13 @@ class TrainingEngine(wiring.Component):
         m.submodules.get = get = GetPort(self.config)
         address = controller.get_address
         word, z, weight = address >> side.bit_length() - 1, memories["z"], memories["weight"]
+        reads = {number: delay(m, unit.busy | controller.unit_start[number], 1, name=f"reads{number}_")
+                 for number, unit in ((Unit.ELEMENT, self._element_unit), (Unit.LOSS, self._loss),
+                                      (Unit.UPDATE, self._update_unit))}
         m.d.comb += [
-            z.address.eq(Mux(self._element_unit.busy, self._element_unit.z_address,
-                             Mux(self._loss.busy, self._loss.z_address, word))),
-            weight.address.eq(Mux(self._update_unit.busy, self._update_unit.weight_address, word)),
+            z.address.eq(Mux(reads[Unit.ELEMENT], self._element_unit.z_address,
+                             Mux(reads[Unit.LOSS], self._loss.z_address, word))),
+            weight.address.eq(Mux(reads[Unit.UPDATE], self._update_unit.weight_address, word)),
             memories["length"].address.eq(address), memories["sum"].address.eq(address),
             get.kind.eq(controller.get_kind), get.address.eq(address), controller.get_data.eq(get.data),
             get.get_matrix.eq(self._matrix_unit.drain.probe_data),

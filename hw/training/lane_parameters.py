@@ -6,6 +6,8 @@ from amaranth.lib.wiring import In, Out
 from shiftwork.golden.training.config import FACTOR_BITS
 from shiftwork.golden.training.registers import Slot
 
+from ..common.delay import delay
+
 __all__ = ["PARAMETERS", "PARAMETER_BITS", "SLOT_BITS", "LaneParameters"]
 
 PARAMETERS = {
@@ -28,10 +30,10 @@ class LaneParameters(wiring.Component):
     slot : In(4), half : In(1), data : In(signed(25)), write : In(1)
         A slot that is none of `PARAMETERS` is left out.
     half_{slot} : In(1), {slot} : Out
-        The parameter of that half, of the same cycle; the names are those of `Slot` in small letters.
+        The parameter of that half, a cycle later; the names are those of `Slot` in small letters.
 
     Timing: what is written counts from the next cycle on. Not reset.
-    Cost: 240 flip-flops, 120 multiplexers.
+    Cost: 360 flip-flops, 120 multiplexers.
     """
 
     def __init__(self):
@@ -49,5 +51,6 @@ class LaneParameters(wiring.Component):
                 for half, register in enumerate(kept):
                     with m.If(self.half == half):
                         m.d.sync += register.eq(self.data)
-            m.d.comb += getattr(self, name).eq(Mux(getattr(self, f"half_{name}"), kept[1], kept[0]))
+            chosen = Mux(getattr(self, f"half_{name}"), kept[1], kept[0])
+            m.d.comb += getattr(self, name).eq(delay(m, chosen, 1, name=f"{name}_"))
         return m

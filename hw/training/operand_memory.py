@@ -45,7 +45,7 @@ class OperandMemory(wiring.Component):
     write_slot, write_plane, write_s : In, write_x, write_y : In(1), write_data : In(bank_width)
         Word s of a plane, to bank x or y: quadrant (s, s) or (s, 1 - s).
     descriptor_write : In(1), descriptor_write_slot : In, descriptor_data : In(DESCRIPTOR)
-        Both are readable from the next cycle on, not to be read in the same one.
+        A descriptor is readable from the next cycle on, a word from the second one on, not before.
 
     Timing: a plane and a descriptor a cycle. There is no reset: what is read is the reader's affair.
     Cost: slots * (16 bank_width + 7) bits of block RAM, 4 bank_width registers, 2 bank_width
@@ -63,12 +63,16 @@ class OperandMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         side, read, words = self._config.side, self.read, []
-        written = self._address(self.write_slot, self.write_plane, self.write_s)
-        for name, enable, s in (("x", self.write_x, read.half),
-                                ("y", self.write_y, read.half ^ read.columns)):
+        # Writes wait in a register: what they come from is far from some block RAMs.
+        written, write_data = (delay(m, value, 1, name=name) for name, value in (
+            ("written", self._address(self.write_slot, self.write_plane, self.write_s)),
+            ("write_data", self.write_data)))
+        for name, write, s in (("x", self.write_x, read.half),
+                               ("y", self.write_y, read.half ^ read.columns)):
+            enable = delay(m, write, 1, reset_less=False, name=f"write_{name}")
             address = delay(m, self._address(read.slot, read.plane, s), 1, name=f"address_{name}")
             word = self._memory(m, name, SLOT_WORDS * self._slots, self._config.bank_width, address,
-                                (enable, written, self.write_data))
+                                (enable, written, write_data))
             words.append(data.View(data.ArrayLayout(data.ArrayLayout(PLANE_BITS, side), side), word))
         m.d.comb += read.descriptor.eq(self._memory(
             m, "descriptors", self._slots, len(self.descriptor_data.as_value()), read.descriptor_slot,

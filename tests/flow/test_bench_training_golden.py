@@ -42,14 +42,14 @@ def test_rows_of_wageubn(monkeypatch, tmp_path, flagged, wide, met):
 
 
 def test_rows_of_dynamic_precision(monkeypatch, tmp_path):
-    for lost, speedup, met in (({"fixed": 0.2, "dynamic": 0.2}, -1.0, [True, True]),
-                               ({"fixed": 0.1, "dynamic": 0.2}, -1.1, [False, False])):
+    for lost, speedup, met in (({"fixed": 0.2, "dynamic": 0.2}, 2.0, [True, True]),
+                               ({"fixed": 0.1, "dynamic": 0.2}, 1.9, [False, False])):
         monkeypatch.setattr(recipes_training, "train_digits", trained(lost, {"dynamic": speedup}))
         seen = found("dynasty/speedup", tmp_path)
         assert [seen[name].ok for name in ("dynasty/speedup", "dynasty/lost")] == met
-        assert seen["dynasty/speedup"].value == pytest.approx(speedup + 4)      # 0 to 8 more by seed
+        assert seen["dynasty/speedup"].value == pytest.approx(speedup + 1)      # 0, 1 and 2 more by seed
         assert seen["dynasty/speedup-least"].value == speedup
         assert seen["dynasty/lost"].value == pytest.approx(lost["dynamic"] - lost["fixed"])
-        assert seen["dynasty/lost-of-three"].value == pytest.approx(seen["dynasty/lost"].value)
+        assert seen["dynasty/lost-of-many"].value == pytest.approx(seen["dynasty/lost"].value)
         assert seen["dynasty/accuracy-fixed"].value == pytest.approx(98 - lost["fixed"])
         assert np.isfinite([row.value for row in seen.values()]).all()
