@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import os
+import re
 import subprocess
 import time
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ FLAGS = ["-std=c++17", "-fPIC", "-shared"]
 YOSYS_SCRIPT = ("read_verilog {name}.v; hierarchy -check -top {top}; proc; {apart}flatten; opt -fast; "
                 "splitnets -driver; clean; write_cxxrtl -O6 -g{debug} {name}.cpp")
 """A wire whose bits depend on others of its own looks like feedback, so each driver gets its own wire."""
+
+_ZEROS = re.compile(r"^ *initial begin\n(?: *\S+ ?\[\d+\] = \d+'h0+;\n)+ *end\n", re.M)
+"""A memory that begins with zeros, as CXXRTL's do anyway: a line a word, over which Yosys takes minutes."""
 
 _FELL = "prev_p_clk = p_clk;", "prev_p_clk = value<1>();"
 """What a module keeps of its clock, and what makes every evaluation one at a rising edge."""
@@ -115,7 +119,7 @@ class CompiledSimulator:
 
     def _build(self, text, top, name, compile_command, trace, apart, progress):
         folder = self.library.parent
-        (folder / f"{name}.v").write_text(text)
+        (folder / f"{name}.v").write_text(_ZEROS.sub("", text))
         progress("Translating Verilog to C++")
         # Debug information is for waveforms only, and the greater part of the code where it is asked for.
         log = run_yosys(YOSYS_SCRIPT.format(name=name, top=top, apart=apart, debug=4 if trace else 0), folder)
