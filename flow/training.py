@@ -101,8 +101,8 @@ PROGRAM_FILES = ("program.bin", "program.json", _NETWORK_FILE)
 _STACKS = (((1, 4, 4), (3,), 3, {1}), ((1, 2, 2), (2,), 2, ()))
 """Networks of `selftest`: shape, filters, outputs, layers with a pool; the most telling first."""
 
-_STEPS = 4
-"""Training steps of the bench; after so many tiles' widths may change."""
+_STEPS = ((400, 128), (200, 32), (50, 8), (26, 2))
+"""Rate and levels of the bench's training steps; after so many tiles' widths may change."""
 
 
 def compress(network, x, *, batch=None, mode="dynamic", seed=None):
@@ -205,35 +205,41 @@ def simulate(program, x, rtl, folder, progress=lambda done, all_: None, stage=No
                    output.run_cycles, output.cycles_per_second)
 
 
-def session_packets(program, x):
-    """Packets of a bench: inference of ``x``, training steps on it, inference, maps, all parameters."""
+def session_packets(program, x, steps=None):
+    """Packets of a bench: inference of ``x``, training steps on it, inference, maps, all parameters.
+
+    ``steps`` are fewer than the bench has without it.
+    """
+    settings = _STEPS[:steps]
     packets, meta, rng = program.packets, program.metadata, np.random.default_rng(0)
     images = np.resize(x, (meta["batch"], *x.shape[1:])) / 255
     infer = packets.infer(images)
-    labels = rng.integers(0, meta["classes"], (_STEPS, meta["batch"]))
-    steps = [packets.train(images, one, rate, levels)
-             for one, rate, levels in zip(labels, (400, 200, 50, 26), (128, 32, 8, 2), strict=True)]
-    return [infer, *steps, infer, packets.maps(), packets.dump()]
+    labels = rng.integers(0, meta["classes"], (len(settings), meta["batch"]))
+    trained = [packets.train(images, one, *setting)
+               for one, setting in zip(labels, settings, strict=True)]
+    return [infer, *trained, infer, packets.maps(), packets.dump()]
 
 
-def verify(rtl, program, x, folder, simulator=None):
+def verify(rtl, program, x, folder, simulator=None, *, steps=None, tests=None):
     """The bench on the Verilog text ``rtl``, golden beside it; see `shiftwork.sim.verify.verify`.
 
-    Inference, training steps, inference with what was learned, tiles' widths, and every parameter.
+    Inference, training steps, inference with what was learned, tiles' widths, and every parameter; ``steps``
+    as in `session_packets`.
     """
     from shiftwork.sim import verify as bench
 
-    machine, packets = Machine(program.config), session_packets(program, x)
+    machine, packets = Machine(program.config), session_packets(program, x, steps)
     machine.load(program.to_words())
     expected = [machine.run(packet) for packet in packets]
     uncounted = 1 + (program.metadata["mode"] == "dynamic")
     # Cycles behind a step's answer are the hardware's own.
-    unchecked = [2 * max(0, len(words_) - uncounted) if 1 <= n <= _STEPS else 0
+    unchecked = [2 * max(0, len(words_) - uncounted) if 1 <= n < len(packets) - 3 else 0
                  for n, words_ in enumerate(expected)]
     assert set(unchecked) <= {0, 2 * len(COUNTED)}
     return bench.verify(
         rtl, program.config, program.to_words(), [beats(packet).view("<u2") for packet in packets],
-        [found.astype("<u4").view("<i2") for found in expected], folder, simulator, unchecked=unchecked)
+        [found.astype("<u4").view("<i2") for found in expected], folder, simulator, unchecked=unchecked,
+        tests=tests)
 
 
 def layer_cycles(program, x):
