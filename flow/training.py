@@ -102,7 +102,7 @@ _STACKS = (((1, 4, 4), (3,), 3, {1}), ((1, 2, 2), (2,), 2, ()))
 """Networks of `selftest`: shape, filters, outputs, layers with a pool; the most telling first."""
 
 _STEPS = ((400, 128), (200, 32), (50, 8), (26, 2))
-"""Rate and levels of the bench's training steps; after so many tiles' widths may change."""
+"""Rate and levels of the bench's training steps, of which each changes all parameters."""
 
 
 def compress(network, x, *, batch=None, mode="dynamic", seed=None):
