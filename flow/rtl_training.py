@@ -9,7 +9,7 @@ from shiftwork.golden.training.dynasty import DynastySettings, Precision
 from shiftwork.golden.training.program import Program
 from shiftwork.golden.training.trainer import Training
 
-from .training_program import COMPILATION, Prepared, StepOutput, beats, step_output, words
+from .training_program import Prepared, StepOutput, beats, step_output, words
 
 __all__ = ["RtlTraining", "Step", "batches", "hardware"]
 
@@ -33,9 +33,10 @@ class Step:
 def hardware(rtl, folder, note=None):
     """A session (`sim.compiled.Session`) of the Verilog ``rtl``, compiled in ``folder``."""
     from shiftwork.sim.compiled import CompiledSimulator
+    from shiftwork.sim.engines import TrainingEngine
 
     simulator = CompiledSimulator(rtl, folder, "shiftwork_training", progress=note, magic=Program.MAGIC,
-                                  **COMPILATION)
+                                  **TrainingEngine.compilation)
     with simulator.session() as session:
         yield session
 

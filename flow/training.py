@@ -20,7 +20,6 @@ from .recipes import convolutional
 from .training_figures import about_layers, figures, memory_use
 from .training_figures import layer_cycles as cycles_of_layers
 from .training_program import (
-    COMPILATION,
     COUNTED,
     Prepared,
     TrainingProgram,
@@ -197,8 +196,10 @@ def golden(program, x, progress=lambda done, all_: None):
 def simulate(program, x, rtl, folder, progress=lambda done, all_: None, stage=None):
     """Results of the Verilog file or text ``rtl``, compiled in ``folder``."""
     from shiftwork.sim.compiled import CompiledSimulator
+    from shiftwork.sim.engines import TrainingEngine
 
-    simulator = CompiledSimulator(rtl, folder, TOP, progress=stage, magic=Program.MAGIC, **COMPILATION)
+    simulator = CompiledSimulator(rtl, folder, TOP, progress=stage, magic=Program.MAGIC,
+                                  **TrainingEngine.compilation)
     packets = [beats(packet) for packet in _inferences(program, x)]
     output = simulator.run(program.to_words(), packets, progress=progress)
     return Results(_logits(program, map(words, output.values), len(x)), output.load_cycles,

@@ -17,13 +17,8 @@ from shiftwork.golden.training.update import Parameter
 
 from .errors import FlowError
 
-__all__ = ["COMPILATION", "COUNTED", "Prepared", "StepOutput", "TrainingProgram", "beats", "network_bytes",
+__all__ = ["COUNTED", "Prepared", "StepOutput", "TrainingProgram", "beats", "network_bytes",
            "network_of", "step_output", "words"]
-
-COMPILATION = {"optimization": 1, "apart": tuple(f"engine.{name}" for name in (
-    "matrix.array.lane*_*", "element.lane?.line", "element.lane?.quantizer", "element.lane?.sums",
-    "update.optimizer?", "update.quantizer?"))}
-"""How `sim.compiled.CompiledSimulator` compiles an engine as great as this in minutes."""
 
 COUNTED = ("matrix", "element", "update", "input", "loss", "all")
 """What a step's output counts the busy cycles of, in the order of its words; "all" are the run's."""

@@ -27,6 +27,9 @@ class Engine:
     ordered: ClassVar[bool] = False
     """Whether a batch's output depends on the batches before it."""
 
+    compilation: ClassVar[dict] = {}
+    """Further arguments of `CompiledSimulator`."""
+
     def registers(self, config):
         """Addresses of the constant registers, and their values, uint32 (2, count)."""
         (lanes, widths), arrays = self._shape(config), getattr(config, "arrays", 1)
@@ -62,9 +65,15 @@ class SequenceEngine(Engine):
 
 
 class TrainingEngine(Engine):
-    """One that keeps what it learns: packets of words, whose order matters."""
+    """One that keeps what it learns: packets of words, whose order matters.
+
+    It is compiled in minutes for being in pieces (docs/decisions/0025).
+    """
 
     ordered = True
+    compilation = {"optimization": 1, "apart": tuple(f"engine.{name}" for name in (
+        "matrix.array.lane*_*", "element.lane?.line", "element.lane?.quantizer", "element.lane?.sums",
+        "update.optimizer?", "update.quantizer?"))}
 
     def _shape(self, config):
         return config.lanes | config.multipliers << 16, config.block | config.maps << 8

@@ -115,7 +115,8 @@ def _job(config, program, inputs, expected, load_cycles, run_cycles):
 
 
 def _verify_compiled(verilog, engine, job, folder, seed, progress):
-    simulator = CompiledSimulator(verilog, folder, engine.top, magic=engine.program.MAGIC)
+    simulator = CompiledSimulator(verilog, folder, engine.top, magic=engine.program.MAGIC,
+                                  **engine.compilation)
     if engine.ordered:
         return _verify_ordered(simulator, job, seed, progress)
     lengths, cycles, rates = [len(one) for one in job["inputs"]], 0, []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from shiftwork.flow.recipes import convolutional
-from shiftwork.flow.training_program import COMPILATION, beats, words
+from shiftwork.flow.training_program import beats, words
 from shiftwork.golden.common.program import ErrorCode, ProgramError
 from shiftwork.golden.training.dynasty import DynastySettings
 from shiftwork.golden.training.engine_config import EngineConfig
@@ -11,6 +11,7 @@ from shiftwork.golden.training.program import MAGIC
 from shiftwork.golden.training.registers import COUNTERS
 from shiftwork.hw.training.top import emit
 from shiftwork.sim.compiled import CompiledSimulator, EngineError
+from shiftwork.sim.engines import TrainingEngine
 
 from ..golden.training_firmware_kit import Pair, integer_network, varied
 
@@ -22,7 +23,7 @@ TINY = convolutional((1, 4, 4), (3, 5), 3, {2}, 0)
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory):
     return CompiledSimulator(emit(EngineConfig(side=2, **ROOM)), tmp_path_factory.mktemp("compiled"),
-                             "shiftwork_training", magic=MAGIC, **COMPILATION)
+                             "shiftwork_training", magic=MAGIC, **TrainingEngine.compilation)
 
 
 def pair_of(graph, mode, bits):

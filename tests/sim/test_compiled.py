@@ -97,6 +97,18 @@ def test_compiled_once(simulator, folder, monkeypatch):
         CompiledSimulator(stub_verilog() + "\n// other\n", folder)
 
 
+def test_modules_apart(simulator, tmp_path):
+    """Some have outputs made of inputs, so each cycle is evaluated twice; nothing else changes."""
+    apart = CompiledSimulator(stub_verilog(), tmp_path, apart=("*",), optimization=1)
+    assert apart.library.name != simulator.library.name
+    program, inputs, _ = stub_job(batches=2, beats=12)
+    whole, found = (each.run(program, inputs, stall_percent=30) for each in (simulator, apart))
+    np.testing.assert_array_equal(found.values, whole.values)
+    assert found.total_cycles == whole.total_cycles
+    code = next(tmp_path.glob("*.cpp")).read_text()
+    assert code.count("::eval(performer") > 1 and "prev_p_clk = p_clk;" in code
+
+
 def test_path_of_verilog(simulator, folder):
     path = folder / "design.v"
     path.write_text(stub_verilog())
