@@ -6,7 +6,7 @@ from shiftwork.golden.training.engine_config import PRESETS
 
 from . import training
 from .bench import at_least, at_most, reported
-from .bench_tools import RESOURCES, packed, synthesis
+from .bench_tools import RESOURCES, synthesis
 
 __all__ = ["ENTRIES", "unmeasured"]
 
@@ -38,11 +38,19 @@ def unmeasured(config):
     return verilog.convert(top, name="shiftwork_training", emit_src=False, strip_internal_attrs=True)
 
 
+def _packed(bench, name, make):
+    """{resource: (used, available)} of the engine of that name, whose Verilog ``make`` makes; once."""
+    from shiftwork.boards.synthesis import pack
+
+    bench.note(f"{name}, packed")
+    return bench.once(("packed", name), lambda: pack(make(CONFIG), "ecp5-85k", bench.folder(f"pack-{name}")))
+
+
 def cells(bench):
-    """What the engine takes of the LFE5U-85F."""
-    found = synthesis(bench, training, CONFIG)
+    """What the engine takes of the LFE5U-85F, packed."""
+    found = _packed(bench, "engine", training.verilog)
     for name, resource in RESOURCES.items():
-        used, available = found.utilization.get(resource, (0, 0))
+        used, available = found.get(resource, (0, 0))
         yield at_most(f"engine/{name}", f"% of {resource}, {used:,} of {available:,}",
                       100 * used / max(available, 1), 100)
     yield reported("engine/multipliers-8x8", "multiplications of 8 by 8 bits a cycle", CONFIG.multipliers)
@@ -56,12 +64,9 @@ def fmax(bench):
 
 def share(bench):
     """Cells of what measures tiles, packed: the engine's less those of one that keeps no measure."""
-    bench.note("the engine, packed")
-    whole = packed(bench, "engine", training.verilog(CONFIG))
-    bench.note("the engine that does not measure, packed")
-    bare = packed(bench, "unmeasured", unmeasured(CONFIG))
+    whole, bare = (_packed(bench, *one) for one in (("engine", training.verilog), ("unmeasured", unmeasured)))
     for name in ("comb", "ff"):
-        all_, rest = (found[RESOURCES[name]] for found in (whole, bare))
+        (all_, _), (rest, _) = (found[RESOURCES[name]] for found in (whole, bare))
         yield at_most(f"maps/{name}", f"percent of {RESOURCES[name]}, {all_ - rest:,} of {all_:,}",
                       100 * (all_ - rest) / all_, _SHARE)
 

@@ -129,10 +129,9 @@ def tools(monkeypatch):
     bench = bench_training_synthesis
     monkeypatch.setattr(training, "verilog", lambda config: "whole")
     monkeypatch.setattr(bench, "unmeasured", lambda config: "bare")
-    monkeypatch.setattr(synthesis, "pack", lambda verilog, target, folder: {
-        name: (min(pair), pair[1]) for name, pair in cells(verilog).items()})
+    monkeypatch.setattr(synthesis, "pack", lambda verilog, target, folder: cells(verilog))
     monkeypatch.setattr(synthesis, "synthesize", lambda verilog, target, folder, seeds: SimpleNamespace(
-        median=81.5 if seeds == (1, 2, 3) else 0, utilization=cells(verilog)))
+        median=81.5 if seeds == (1, 2, 3) else 0))
 
 
 def test_cells_and_clock(tools, tmp_path):
