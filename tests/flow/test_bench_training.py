@@ -110,13 +110,24 @@ def test_breakdown(small, tmp_path):
     """Cycles are those of `GoldenSession`: 60 %, 10, 5, 5, 3, and 17 of the controller alone."""
     small()
     rows = {row.name: row for row in bench_training_rtl.ENTRIES["step/breakdown"](Bench(tmp_path))}
-    for mode, judged in (("fixed", True), ("digits-fixed", None), ("digits-dynamic", None)):
-        found = {unit: rows[f"step/breakdown-{mode}/{unit}"] for unit in
+    for mode, judged in (("", True), ("-digits-fixed", None), ("-digits-dynamic", None)):
+        found = {unit: rows[f"step/breakdown{mode}/{unit}"] for unit in
                  ("matrix", "element", "update", "input", "loss", "controller")}
         assert [row.value for row in found.values()] == pytest.approx([60, 10, 5, 5, 3, 17])
         assert found["element"].ok is judged and found["controller"].ok is (False if judged else None)
-        assert rows[f"step/breakdown-{mode}/different"].ok
-    assert (rows["step/maps"].value, rows["step/maps"].ok) == (0, True)
+        assert rows[f"step/breakdown{mode}/different"].ok
+
+
+def test_maps(small, tmp_path):
+    """The last of four steps takes 8 cycles more than the others' 100."""
+    def change(number, words):
+        return words + np.uint32(8 * (np.arange(len(words)) == len(words) - 1)) if number == STEPS else words
+
+    STEPS = 6   # runs: step and maps, three times; the fourth step
+    small(change)
+    rows = {row.name: row for row in bench_training_rtl.ENTRIES["step/maps"](Bench(tmp_path))}
+    assert rows["step/maps-move"].value == 8
+    assert rows["step/maps"].value == pytest.approx(100 * 8 / 408) and rows["step/maps"].ok
 
 
 @pytest.fixture

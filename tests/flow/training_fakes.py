@@ -23,11 +23,11 @@ class GoldenSession:
             self.machine.load(program)
         packet = np.ascontiguousarray(batch, np.uint8).view("<u4").reshape(-1)
         found = self.machine.run(packet)
+        if self.counts and packet[0] == 0:
+            found[-len(COUNTED):] = 60, 10, 5, 5, 3, 100
         if self.change:
             found = self.change(self.number, found.copy())
         self.number += 1
-        if self.counts and packet[0] == 0:
-            found[-len(COUNTED):] = 60, 10, 5, 5, 3, 100
         values = found.astype("<u4").view("<i2")
         assert np.array_equal(words(values), found)
         return PassOutput(values, 0, 7, 93)
