@@ -4,36 +4,25 @@ from dataclasses import fields, replace
 from functools import cache
 
 import numpy as np
-from shiftwork.golden.training.trainer import IntegerSettings
+from shiftwork.golden.training.dynasty import DynastySettings
 
 from . import build as folders
 from . import recipes_training, rtl_training, training
 from .bench import at_least, at_most, exactly, reported
 from .bench_training_matrix import Shape
 from .datasets import digits, mnist10k
+from .demo_train import FLOAT_RATE, SETTINGS, SIDE, graph
 from .recipes import convolutional
 from .training_figures import fitted, layer_cycles
 
 __all__ = ["ENTRIES", "engine"]
 
-SETTINGS = IntegerSettings(epochs=3, batch=32, rates=((0.0, 511), (0.6, 300), (0.85, 100)),
-                           levels=((0.0, 128),), seed=0)
-FLOAT_RATE = 1e-2
-
-SIDE = 4
-"""Of the engine that learns the digits: the side whose simulation takes a step in the least time."""
-
 _LOST, _OTHERS, _MAPS = 1.5, 15, 3
 """Points below floating point, percent of a step's cycles of a unit that is not the matrix unit, and of the
 making of the maps, that are allowed."""
 
-_STEPS, _FIXED_STEPS = 8, 2
+_STEPS, _FIXED_STEPS = DynastySettings().interval, 2
 """Steps of a breakdown: of dynamic precision, which moves behind the last one; of 8 bits, all alike."""
-
-
-def graph(seed=0):
-    """Conv 16, pool, Conv 32, pool, Gemm 10 on 8 by 8 digits."""
-    return convolutional((1, 8, 8), (16, 32), 10, {1, 2}, seed)
 
 
 def mnist_graph():

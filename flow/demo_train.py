@@ -25,7 +25,7 @@ from .report import render
 from .summary import summary
 from .training_figures import fitted
 
-__all__ = ["LENGTHS", "SETTINGS", "Demo", "Length", "TrainTask", "run"]
+__all__ = ["FLOAT_RATE", "LENGTHS", "SETTINGS", "SIDE", "Demo", "Length", "TrainTask", "graph", "run"]
 
 SETTINGS = IntegerSettings(epochs=3, batch=32, rates=((0.0, 511), (0.6, 300), (0.85, 100)),
                            levels=((0.0, 128),), seed=0)
@@ -55,7 +55,8 @@ class Length:
 LENGTHS = {"quick": Length(steps=8, every=1), "usual": Length(), "full": Length(epochs=3, every=1)}
 
 
-def _graph(seed=SEED):
+def graph(seed=SEED):
+    """Conv 16, pool, Conv 32, pool, Gemm 10 on 8 by 8 digits."""
     return convolutional((1, 8, 8), (16, 32), 10, {1, 2}, seed)
 
 
@@ -75,7 +76,7 @@ class Demo:
     def __init__(self, stages, output, data, length):
         self.stages, self.output, self.data, self.length = stages, output, data, length
         self.settings = SETTINGS
-        self.graph, self.steps_of_epoch = _graph(), len(data.train_x) // SETTINGS.batch
+        self.graph, self.steps_of_epoch = graph(), len(data.train_x) // SETTINGS.batch
         self.steps = SETTINGS.epochs * self.steps_of_epoch
         self.rtl_steps = min(length.steps or length.epochs * self.steps_of_epoch, self.steps)
         self.curves = {what: {kind: [] for kind in ("float", "golden", "hardware")}

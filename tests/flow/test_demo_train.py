@@ -31,7 +31,7 @@ def small(monkeypatch):
                   test_x=whole.test_x[:20, :, 2:6, 2:6], test_y=whole.test_y[:20])
     monkeypatch.setattr(demo_train, "digits", lambda: few)
     monkeypatch.setattr(demo_train, "SETTINGS", replace(demo_train.SETTINGS, epochs=2, batch=16))
-    monkeypatch.setattr(demo_train, "_graph", lambda: convolutional((1, 4, 4), (3,), 10, {1}, 0))
+    monkeypatch.setattr(demo_train, "graph", lambda: convolutional((1, 4, 4), (3,), 10, {1}, 0))
     monkeypatch.setattr(training, "verilog", lambda config: f"module {training.TOP};\nendmodule\n")
     monkeypatch.setattr(training, "ports", lambda config: PORTS)
 
@@ -65,7 +65,7 @@ def test_demo(small, tmp_path, capsys, monkeypatch):
     assert curves["widths"]["steps"] == [1, 2, 3] and len(curves["widths"]["tensors"]) == 6
     assert curves["table"]["rows"][0][0] == "step 3" and curves["table"]["rows"][1][3] == ""
     # What golden has learned is what the recipe's training learns.
-    net = IntegerNetwork.random(demo_train._graph(), seed=0)
+    net = IntegerNetwork.random(demo_train.graph(), seed=0)
     learned = train(net, few.train_x, few.train_y, demo_train.SETTINGS, Precision(net))
     accuracy = 100 * learned.accuracy(few.test_x, few.test_y)
     assert curves["accuracy"]["golden"][-1] == [6, pytest.approx(accuracy)]
