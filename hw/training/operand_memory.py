@@ -48,7 +48,7 @@ class OperandMemory(wiring.Component):
         A descriptor is readable from the next cycle on, a word from the second one on, not before.
 
     Timing: a plane and a descriptor a cycle. There is no reset: what is read is the reader's affair.
-    Cost: slots * (16 bank_width + 7) bits of block RAM, 4 bank_width registers, 2 bank_width
+    Cost: slots * (16 bank_width + 7) bits of block RAM, 5 bank_width registers, 2 bank_width
     multiplexers of 4.
     """
 
