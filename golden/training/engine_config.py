@@ -18,8 +18,9 @@ PLANES, MOST_PLANES = 4, 8
 SLOT_WORDS = 2 * PLANES
 """Words of both operand memories that a narrow tile takes; a wide one takes two slots."""
 
-MOST_SHIFT = 31
-"""Sums of tiles are shifted by at most so much: the drops of both operands."""
+MOST_SHIFT = 20
+"""Sums of digits' products are shifted by at most so much, 2 (p + q) and both tiles' drops: an error's
+greatest digit stands at bit 14 of 16, a weight's or an activation's at bit 6 of 8."""
 
 SUM_BITS = 40
 """Sums of products: of an output, an error, a gradient."""

@@ -4,15 +4,20 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...golden.training.engine_config import PLANE_BITS, SUM_BITS
+from ...golden.training.engine_config import MOST_SHIFT, PLANE_BITS, SUM_BITS
 from ..common.delay import delay
-from .lane import COARSE_BITS, COUPLE, FINE_BITS, NOTHING, Lane, levels, offset_width, tree
+from .lane import COUPLE, FACTOR_BITS, FAR, FAR_FROM, Lane, levels, offset_width, tree
 from .layouts import vector
 from .operand_memory import digits_layout
 
-__all__ = ["STEP", "MatrixArray", "latency"]
+__all__ = ["NOTHING", "STEP", "MatrixArray", "latency"]
 
-STEP = data.StructLayout({"shift": FINE_BITS + COARSE_BITS, "left_top": 1, "right_top": 1, "ends": 1})
+SHIFT_BITS = MOST_SHIFT.bit_length()
+
+NOTHING = (1 << SHIFT_BITS) - 1
+"""A shift that stands for a step that adds nothing."""
+
+STEP = data.StructLayout({"shift": SHIFT_BITS, "left_top": 1, "right_top": 1, "ends": 1})
 """What is done with a pair of planes: its shift; the left, the right plane has the top digits of signed
 numbers; an output ends with it."""
 
@@ -58,7 +63,7 @@ class MatrixArray(wiring.Component):
     left, right : In(digits_layout(config))
         Registered. Bits are 1 and 2; in top planes 1 and -2.
     step : In(STEP)
-        Of the same cycle. A shift of `NOTHING` adds nothing. Behind a step that ``ends`` an output sums begin
+        Of the same cycle. Shifts are at most `MOST_SHIFT`; `NOTHING` adds nothing. Behind a step that ``ends`` an output sums begin
         from zero; such steps are at least S cycles apart.
     o_valid : Out(1), o : Out(vector(S, 40)), o_last : Out(1)
         sum[0 .. S - 1][j], j = 0 .. S - 1 one a cycle; ``o_last`` with the last. Nothing holds them up.
@@ -79,13 +84,13 @@ class MatrixArray(wiring.Component):
         m = Module()
         side, step, late = self._config.side, self.step, levels(self._config.block) + 1
         ends = delay(m, step.ends, late + 3, reset_less=False, name="ends")
+        # A reset leaves nothing in the lanes: they add nothing, and end.
+        shift = delay(m, step.shift, late + 1, init=NOTHING, reset_less=False, name="shift")
         couples = [self._couples(m, column) for column in range(side)]
         tops, controls = (step.left_top, step.right_top), (
             delay(m, step.left_top, late, name="left_top"),
-            delay(m, step.shift[:FINE_BITS], late + 2, name="fine"),
-            # A reset leaves nothing in the lanes: they add nothing, and end.
-            delay(m, step.shift[FINE_BITS:], late + 3, init=NOTHING >> FINE_BITS, reset_less=False,
-                  name="coarse"),
+            delay(m, shift >= FAR_FROM, 1, name="far"),
+            delay(m, self._factor(shift), 2, reset_less=False, name="factor"),
             delay(m, ends, 1, init=1, reset_less=False, name="lane_ends"))
         for row in range(side):
             if row:
@@ -104,6 +109,12 @@ class MatrixArray(wiring.Component):
         m.d.comb += [self.o_valid.eq(count != 0), self.o_last.eq(count == 1)]
         return m
 
+    @staticmethod
+    def _factor(shift):
+        """The power of two by which lanes multiply; of `NOTHING` 0."""
+        return Cat((shift == n) | ((shift == n + FAR) if n + FAR >= FAR_FROM else 0)
+                   for n in range(FACTOR_BITS))
+
     def _couples(self, m, column):
         """Of a column's digits, registered; those of a signed top plane by 2 more."""
         layout = data.ArrayLayout(COUPLE, self._config.side)
@@ -121,7 +132,7 @@ class MatrixArray(wiring.Component):
         for column, couple in reversed(list(enumerate(couples))):
             m.submodules[f"lane{row}_{column}"] = lane = Lane(self._config.block)
             ports = lane.left, lane.right, lane.offset, lane.i
-            controlled = lane.negative, lane.fine, lane.coarse, lane.ends
+            controlled = lane.negative, lane.far, lane.factor, lane.ends
             m.d.comb += [port.eq(value) for port, value in zip(
                 (*ports, *controlled), (digits, couple, offset.o, o, *controls), strict=True)]
             o = lane.o

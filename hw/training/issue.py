@@ -7,8 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ...golden.training.engine_config import PLANE_BITS
 from ..common.delay import delay
 from ..common.stream import Queue
-from .array import STEP, latency
-from .lane import NOTHING
+from .array import NOTHING, STEP, latency
 from .layouts import DESCRIPTOR, MEMORY_CYCLES, PAIR
 from .operand_memory import READ, READ_CYCLES
 

@@ -2,10 +2,11 @@
 """Sums of a lane, and those that leave an array of four, are those of products of digits."""
 
 from functools import reduce
-from operator import add
+from operator import add, or_
 
 import pytest
-from amaranth.hdl import Assert, Assume, Cat, Mux, Signal
+from amaranth.hdl import Assert, Assume, Cat, Mux, Signal, signed
+from amaranth.lib.data import ArrayLayout
 from shiftwork.golden.training.engine_config import EngineConfig
 from shiftwork.hw.common.delay import delay
 from shiftwork.hw.training import array, lane
@@ -33,9 +34,14 @@ def lane_rules(m, dut):
     m.d.comb += Assume((surplus == 0) | (surplus == reduce(add, left)))
     dot = reduce(add, [a * b for a, b in zip(left, right, strict=True)]) - 2 * surplus
     dot = delay(m, dot, 3, name="dot")
-    shift = Cat(delay(m, dut.fine, 1, name="fine"), dut.coarse)
+    m.d.comb += Assume((dut.factor & (dut.factor - 1)) == 0)
+    dot = Mux(delay(m, dut.far, 1, name="far"), dot << lane.FAR, dot)
+    powers = Signal(ArrayLayout(signed(BITS), len(dut.factor)))
+    m.d.comb += [power.eq(Mux(bit, dot << n, 0)) for n, (power, bit) in
+                 enumerate(zip(powers, dut.factor, strict=True))]
+    term = reduce(or_, powers)
     so_far, total, result = (Signal(BITS, name=name) for name in ("so_far", "total", "result"))
-    m.d.comb += total.eq(so_far + delay(m, (dot << shift)[:BITS], 1, name="term"))
+    m.d.comb += total.eq(so_far + delay(m, term, 1, name="term"))
     m.d.sync += [so_far.eq(Mux(dut.ends, 0, total)), result.eq(Mux(dut.ends, total, dut.i))]
     m.d.comb += [Assert(dut.inner["accumulator"] == so_far.as_signed()), Assert(dut.o == result.as_signed())]
 
@@ -50,20 +56,20 @@ def test_lane(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("old, new", [
     ("second & b[1])", "second & b[0])"), ("accumulator.eq(0), o.eq(total)", "o.eq(total)"),
-    ("value << 8", "value << 9"), ("upper ^ self.negative.replicate(len(upper))", "upper"),
+    ("dot << FAR", "dot << FAR - 1"), ("upper ^ self.negative.replicate(len(upper))", "upper"),
 ], ids=["choice", "ends", "shift", "sign"])
 def test_other_lanes_are_refuted(old, new, tmp_path, monkeypatch):
     refuted(opened(mutant(lane, old, new), monkeypatch), lane_rules, tmp_path, depth=12, bounded=True)
 
 
 def array_rules(m, dut):
-    """Vectors of the sums of all lanes: outputs of one step each, of one product each, shifted by 9 or not.
+    """Vectors of the sums of all lanes: outputs of one step each, of one product each, shifted by 18 or not.
 
     That products and steps add up is the lane's affair; this is about what comes where, and when.
     """
     config, step, late = EngineConfig(side=2), dut.step, latency(EngineConfig(side=2))
     m.d.comb += [Assume(~(step.ends & delay(m, step.ends, 1, reset_less=False, name="before"))),
-                 Assume(Mux(step.ends, (step.shift == 0) | (step.shift == 9), step.shift == lane.NOTHING))]
+                 Assume(Mux(step.ends, (step.shift == 0) | (step.shift == 18), step.shift == array.NOTHING))]
     for k, digits in enumerate(dut.left):
         others = Cat(other for n, other in enumerate(dut.left) if n != k)
         m.d.comb += Assume(~Cat(digits).any() | ~others.any())
@@ -74,7 +80,7 @@ def array_rules(m, dut):
         for j, leave in enumerate(leaves):
             right = [value(digits[j], step.right_top) for digits in dut.right]
             dot = reduce(add, [a * b for a, b in zip(left, right, strict=True)])
-            expected = delay(m, Mux(step.shift == 9, dot << 9, dot), late + j, name=f"expected{i}{j}_")
+            expected = delay(m, Mux(step.shift == 18, dot << 18, dot), late + j, name=f"expected{i}{j}_")
             m.d.comb += Assert(~leave | (dut.o[i] == expected))
 
 
@@ -85,9 +91,9 @@ def test_array(tmp_path):
 @pytest.mark.parametrize("old, new", [
     ("digits[column][1] ^ self.step.right_top", "digits[column][1]"),
     ("left_top - Mux(right_top, total, 0)", "Mux(left_top, 1, 0) - total"),
-    ("late + 2, name=\"fine\"", "late + 1, name=\"fine\""),
+    ("shift >= FAR_FROM, 1", "shift >= FAR_FROM, 2"),
     ("vectors, side - 1 - row", "vectors, row"),
-], ids=["signed", "offset", "fine", "skew"])
+], ids=["signed", "offset", "far", "skew"])
 def test_other_arrays_are_refuted(old, new, tmp_path):
     other = mutant(array, old, new)
     refuted(other.MatrixArray(EngineConfig(side=2)), array_rules, tmp_path, depth=10, bounded=True)

@@ -50,8 +50,10 @@ class Product(wiring.Component):
 class Tile:
     """Random numbers of a width, and their drop; wide ones take the next slot, too."""
 
-    def __init__(self, rng, block, planes, signed):
-        self.planes, self.drop, bits = planes, int(rng.integers(16)), 2 * planes
+    def __init__(self, rng, block, planes, signed, top):
+        # Digits up to the bit at which an error's, or a weight's or an activation's greatest one stands.
+        self.planes, bits = planes, 2 * planes
+        self.drop = int(rng.integers(top - 2 * (planes - 1) + 1))
         low, high = (-1 << bits - 1, (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
         self.numbers = rng.integers(low, high + 1, (block, block))
         if rng.random() < 0.3:
@@ -98,9 +100,11 @@ class Pass:
                  empty=0.1):
         self.columns, self.half = [int(v) for v in rng.integers(2, size=2)], int(rng.integers(2))
         self.signed = [True, right == 8 or bool(rng.integers(2))]
-        self.tiles = [[Tile(rng, config.block, wide or int(rng.choice(planes)), signed)
+        tops = [6, 6]       # One of both operands is an error, of up to 16 bits, the other one has up to 8.
+        tops[0 if left else 1 if right else int(rng.integers(2))] = 14
+        self.tiles = [[Tile(rng, config.block, wide or int(rng.choice(planes)), signed, top)
                        for _ in range((1 if wide else 2) * SLOTS // config.side)]
-                      for wide, signed in zip((left, right), self.signed, strict=True)]
+                      for wide, signed, top in zip((left, right), self.signed, tops, strict=True)]
         self.steps = [1 if tiles[0].planes < 5 else 2 for tiles in self.tiles]
         self.pairs, self.expected, self.cycles = [], [], 0
         for _ in range(outputs):
@@ -236,7 +240,7 @@ def test_memory(side):
     """Planes by rows and by columns, both halves, one a cycle; of a wide tile, too."""
     config = EngineConfig(side=side)
     rng, dut = np.random.default_rng(side), OperandMemory(config, SLOTS)
-    tiles = {slot: Tile(rng, config.block, planes, True) for slot, planes in ((0, 4), (3, 8), (15, 2))}
+    tiles = {slot: Tile(rng, config.block, planes, True, 14) for slot, planes in ((0, 4), (3, 8), (15, 2))}
     reads = [(slot, plane, half, columns) for slot, tile in tiles.items() for plane in range(tile.planes)
              for half in range(2) for columns in range(2)]
     rng.shuffle(reads)

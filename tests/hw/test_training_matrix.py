@@ -56,14 +56,17 @@ async def load(ctx, memory, golden, slot):
     ctx.set(memory.descriptor_write, 0)
 
 
-def fill(golden, rng, wide, signed=True):
-    """Random tiles of random widths, each slot one, or every other one of 16 bits."""
+def fill(golden, rng, wide, signed=True, errors=False):
+    """Random tiles of random widths, each slot one, or every other one of 16 bits.
+
+    The greatest digit of an error stands at bit 14, of others at bit 6, at most.
+    """
     for slot in range(0, SLOTS, 1 + wide):
         planes = 8 if wide else int(rng.integers(1, 5))
         bits = 2 * planes
         least, most = (1 - (1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
         tile = rng.integers(least, most, (1, 2 * golden.side, 2 * golden.side))
-        drop = 0 if wide else rng.integers(0, 8)
+        drop = rng.integers((14 if errors else 6) - 2 * (planes - 1) + 1)
         golden.write(np.array([slot]), tile, np.array([planes]), np.array([drop]))
 
 
@@ -99,8 +102,9 @@ def run(side, names, seed):
     async def one(ctx, registers):
         passes = dict.fromkeys(REGISTERS, 0) | registers | {"out_base": 40, "sums_base": 3}
         mode, wide = passes["matrix_mode"] & 3, passes["wide"]
-        fill(machine.left, rng, wide and mode == Matrix.WEIGHT)
-        fill(machine.right, rng, wide and mode == Matrix.INPUT, signed=mode == Matrix.INPUT)
+        fill(machine.left, rng, wide and mode == Matrix.WEIGHT, errors=mode == Matrix.WEIGHT)
+        right = mode == Matrix.INPUT
+        fill(machine.right, rng, wide and right, signed=right, errors=right)
         for golden, memory in ((machine.left, bench.left), (machine.right, bench.right)):
             step = 2 if golden.planes[0] == 8 else 1
             for slot in range(0, SLOTS, step):
