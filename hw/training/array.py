@@ -63,8 +63,8 @@ class MatrixArray(wiring.Component):
     left, right : In(digits_layout(config))
         Registered. Bits are 1 and 2; in top planes 1 and -2.
     step : In(STEP)
-        Of the same cycle. Shifts are at most `MOST_SHIFT`; `NOTHING` adds nothing. Behind a step that ``ends`` an output sums begin
-        from zero; such steps are at least S cycles apart.
+        Of the same cycle. Shifts are at most `MOST_SHIFT`; `NOTHING` adds nothing. Behind a step that
+        ``ends`` an output sums begin from zero; such steps are at least S cycles apart.
     o_valid : Out(1), o : Out(vector(S, 40)), o_last : Out(1)
         sum[0 .. S - 1][j], j = 0 .. S - 1 one a cycle; ``o_last`` with the last. Nothing holds them up.
 

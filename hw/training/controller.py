@@ -49,8 +49,8 @@ class Controller(wiring.Component):
         By `Unit`; a unit is busy from two cycles behind its start on at the latest.
     get_kind : Out(4), get_address : Out(24), get_data : In(signed(88))
         GET: the data are taken in the cycle `GET_CYCLES` behind the first with this kind and address.
-    put_kind : Out(4), put_address : Out(24), put_data : Out(signed(48)), put : Out(1)
-        PUT, in the one cycle of ``put``; that of registers stays inside.
+    put : Out(6), by `Put`, one cycle; put_address : Out(24), put_data : Out(signed(48))
+        What PUT writes; that of registers stays inside.
 
     A run ends where the packet has been taken, the output's last word too, and no unit is busy.
 
@@ -70,8 +70,7 @@ class Controller(wiring.Component):
             "i": In(word), "o": Out(word), "word": Out(word_out), "registers": Out(PASS),
             "unit_start": Out(len(Unit)), "unit_busy": In(len(Unit)),
             "get_kind": Out(4), "get_address": Out(address), "get_data": In(signed(WORD_BITS)),
-            "put_kind": Out(4), "put_address": Out(address), "put_data": Out(signed(PUT_BITS)),
-            "put": Out(1)})
+            "put": Out(len(Put)), "put_address": Out(address), "put_data": Out(signed(PUT_BITS))})
 
     def elaborate(self, platform):
         m = Module()
@@ -114,6 +113,7 @@ class Controller(wiring.Component):
             self._complete(m, s, alu, operands, loaded, self.get_data)
             with m.State("END"):
                 m.d.comb += reader.swallow.eq(1)
+                m.d.sync += s.open.eq(0)
                 with m.If(reader.ended & ~self.o.valid & ~self.unit_busy.any()):
                     m.d.comb += [self.finished.eq(s.code == 0), self.failed.eq(s.code != 0)]
                     m.next = "IDLE"
@@ -145,13 +145,16 @@ class Controller(wiring.Component):
     def _ports(self, m, s, word, reader):
         """GET, PUT, the pass registers and the input."""
         m.submodules.registers = registers = PassRegisters()
-        puts, kind = s.stores & (s.instruction.op == Op.PUT), s.instruction.d
+        puts = s.stores & (s.instruction.op == Op.PUT)
+        # A cycle late: what they go to is far, and looks at it three cycles later at the earliest.
+        m.d.sync += [
+            s.open.eq(self.busy), self.put_address.eq(s.address), self.put_data.eq(word),
+            self.put.eq(Mux(puts, Const(1, len(Put)) << s.instruction.d[:bits_for(len(Put) - 1)], 0))]
         m.d.comb += [
             self.get_kind.eq(s.instruction.b), self.get_address.eq(s.address),
-            self.put_kind.eq(kind), self.put_address.eq(s.address), self.put_data.eq(word),
-            self.put.eq(puts & (kind != Put.REGISTER)), registers.write.eq(puts & (kind == Put.REGISTER)),
-            registers.address.eq(s.address), registers.data.eq(word), self.registers.eq(registers.o),
-            reader.open.eq(self.busy), self.word.valid.eq(reader.o.valid),
+            registers.write.eq(self.put[Put.REGISTER]), registers.address.eq(self.put_address),
+            registers.data.eq(self.put_data), self.registers.eq(registers.o),
+            reader.open.eq(s.open), self.word.valid.eq(reader.o.valid),
             self.word.payload.eq(reader.o.payload), reader.o.ready.eq(self.word.ready | s.takes),
             self.error.eq(s.code),
         ]
@@ -245,4 +248,4 @@ class _State:
         # What goes to a register, less the carry.
         self.result, self.carry = Signal(signed(WORD_BITS), reset_less=True), Signal(reset_less=True)
         self.code = Signal(4, reset_less=True)
-        self.takes, self.stores = Signal(), Signal()
+        self.takes, self.stores, self.open = Signal(), Signal(), Signal()

@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 
 from ...golden.training.engine_config import SUM_BITS, TILE_SUM_BITS
 from ...golden.training.isa import INSTRUCTION_BITS, WORD_BITS
-from ...golden.training.lfsr import STATE_BITS
 from ...golden.training.program import MAGIC
 from ...golden.training.registers import Element, Put, Slot, Unit
 from ..common.delay import delay
@@ -138,7 +137,7 @@ class TrainingEngine(wiring.Component):
             # A cycle late: the controller looks at it two cycles after a start at the earliest.
             m.d.sync += controller.unit_busy[number].eq(unit.busy | (packer.busy & active[number]))
         mode = controller.registers.element_mode
-        errors = active[Unit.ELEMENT] & (mode[:3] != Element.ACTIVATE)
+        errors = delay(m, active[Unit.ELEMENT] & (mode[:3] != Element.ACTIVATE), 1, name="errors")
         signed = errors | active[Unit.UPDATE]
         m.d.comb += [
             packer.registers.eq(controller.registers),
@@ -151,7 +150,7 @@ class TrainingEngine(wiring.Component):
     def _matrix(self, m, memories):
         """Operand memories, and where outputs go."""
         controller, matrix = self._controller, self._matrix_unit
-        drain, put = matrix.drain, self._puts(Put.PARAMETER)
+        drain, put = matrix.drain, controller.put[Put.PARAMETER]
         wiring.connect(m, matrix.left, self._left.read)
         wiring.connect(m, matrix.right, self._right.read)
         slot, lane = self._parameter()
@@ -173,12 +172,12 @@ class TrainingEngine(wiring.Component):
         """Writes of the error memory: by the matrix unit, the loss unit, and PUT lane by lane."""
         controller, drain, loss = self._controller, self._matrix_unit.drain, self._loss
         side = self.config.side
-        puts, (_, lane) = self._puts(Put.ERROR), self._parameter()
+        puts, (_, lane) = controller.put[Put.ERROR], self._parameter()
         m.d.comb += [
             error.write_address.eq(drain.address), error.write_data.eq(drain.wide_data),
             error.write.eq(drain.error_write.replicate(side)),
             loss.z_data.eq(self._z.data), loss.label_address.eq(controller.put_address),
-            loss.label_data.eq(controller.put_data), loss.label_write.eq(self._puts(Put.LABEL)),
+            loss.label_data.eq(controller.put_data), loss.label_write.eq(controller.put[Put.LABEL]),
             loss.probe_address.eq(controller.get_address),
         ]
         with m.If(loss.error_write):
@@ -188,9 +187,6 @@ class TrainingEngine(wiring.Component):
             m.d.comb += [error.write_address.eq(controller.put_address >> side.bit_length() - 1),
                          error.write_data.eq(controller.put_data[:SUM_BITS].replicate(side)),
                          error.write.eq(1 << lane)]
-
-    def _puts(self, kind):
-        return self._controller.put & (self._controller.put_kind == kind)
 
     def _parameter(self):
         """Slot and lane of a parameter, or of anything else lane by lane, that PUT writes."""
@@ -209,7 +205,7 @@ class TrainingEngine(wiring.Component):
             winner.write_data.eq(element.winner_write_data), winner.write.eq(element.winner_write),
             element.parameter_address.eq(controller.put_address),
             element.parameter_data.eq(controller.put_data),
-            element.parameter_write.eq(self._puts(Put.PARAMETER) & (slot != Slot.BIAS)),
+            element.parameter_write.eq(controller.put[Put.PARAMETER] & (slot != Slot.BIAS)),
             element.probe_address.eq(controller.get_address),
         ]
 
@@ -217,10 +213,9 @@ class TrainingEngine(wiring.Component):
         controller, update = self._controller, self._update_unit
         weight, gradient = memories["weight"], memories["gradient"]
         written = self._written(m, loader, "weights")
-        puts = delay(m, self._puts(Put.RANDOM), 1, reset_less=False, name="puts_random")
-        address, state, loads = (delay(m, value, 1, name=f"random_{name}") for name, value in (
-            ("address", controller.put_address), ("state", controller.put_data[:STATE_BITS]),
-            ("loads", controller.put_data.any())))
+        # What PUT writes stays for a cycle more.
+        puts = delay(m, controller.put[Put.RANDOM], 1, reset_less=False, name="puts_random")
+        loads = delay(m, controller.put_data.any(), 1, name="loads_random")
         m.d.comb += [
             update.weight_data.eq(weight.data), gradient.address.eq(update.gradient_address),
             update.gradient_data.eq(gradient.data),
@@ -228,8 +223,8 @@ class TrainingEngine(wiring.Component):
             weight.write_data.eq(Mux(written["write"], written["data"], update.weight_write_data)),
             weight.write.eq(written["write"] | update.weight_write),
             update.random_step.eq((puts & ~loads) | self._packer.random_step),
-            update.random_load.eq(puts & loads), update.random_state.eq(state),
-            update.random_address.eq(Mux(puts, address, controller.get_address)),
+            update.random_load.eq(puts & loads), update.random_state.eq(controller.put_data),
+            update.random_address.eq(Mux(puts, controller.put_address, controller.get_address)),
         ]
 
     def _pack(self, m, memories, loader):
@@ -252,7 +247,7 @@ class TrainingEngine(wiring.Component):
                 memory.descriptor_write.eq(write & packer.descriptor_write),
                 memory.descriptor_write_slot.eq(slot),
             ]
-        written, puts = self._written(m, loader, "map"), self._puts(Put.PLANES)
+        written, puts = self._written(m, loader, "map"), controller.put[Put.PLANES]
         maps, length = memories["map"], memories["length"]
         m.d.comb += [
             maps.write_address.eq(Mux(puts, controller.put_address, written["address"])),

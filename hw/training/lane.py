@@ -74,7 +74,7 @@ class Lane(wiring.Component):
 
     Timing: a plane pair a cycle; ``o`` is levels + 5 cycles after the digits. Only the accumulator has
     a state, which ``ends`` clears, in a reset, too, when the factor is 0.
-    Cost: for B = 16 XXX LUTs (YY of them in carry chains), ZZZ flip-flops and a multiplier of an ECP5.
+    Cost: for B = 16 258 LUTs (92 of them in carry chains), 211 flip-flops and a multiplier of an ECP5.
     """
 
     def __init__(self, block):

@@ -140,11 +140,12 @@ class Packer(wiring.Component):
     def _entries(self, m, tiles):
         """The map's entry of the tile that is taken next; the greatest length of an entry's tiles."""
         entry, group, first, last = Signal.like(self.map_address), Signal(16), Signal(), Signal()
-        greatest = Signal.like(tiles.length)
+        greatest, end = Signal.like(tiles.length), Signal(16)
         now = Mux(first | (tiles.length > greatest), tiles.length, greatest)
-        m.d.comb += [self.map_address.eq(entry), first.eq(~self.shared | ~group.any()),
-                     last.eq(~self.shared | (group == self.registers.groups[:16] - 1)),
-                     self.length_data.eq(greatest)]
+        m.d.comb += [self.map_address.eq(entry), self.length_data.eq(greatest)]
+        # Tiles are taken some cycles apart, the first one long after the start.
+        m.d.sync += [end.eq(self.registers.groups[:16] - 1), last.eq(~self.shared | (group == end)),
+                     first.eq(~self.shared | ~group.any())]
         m.d.sync += self.length_write.eq(tiles.take & last)
         with m.If(self.start):
             m.d.sync += [entry.eq(self.registers.map_base), group.eq(0)]

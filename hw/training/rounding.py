@@ -31,5 +31,6 @@ def clipped(value, bits):
     upper, negative = value[bits - 1:], value[-1]
     fits = upper.all() | ~upper.any()
     low = Mux(fits, value[:bits - 1], (~negative).replicate(bits - 1))
-    # The least of two's complement is one too low.
-    return Cat(low[0] | (negative & ~low[1:].any()), low[1:], negative).as_signed()
+    # The least of two's complement is one too low; both limits are odd.
+    odd = ~fits | value[0] | (negative & ~value[1:bits - 1].any())
+    return Cat(odd, low[1:], negative).as_signed()

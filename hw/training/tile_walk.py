@@ -1,10 +1,11 @@
 """The loops of the matrix unit: which tiles meet, output by output."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...golden.training.registers import Matrix
+from ..common.delay import delay
 from ..common.nest import Nest
 from ..common.stream import Queue
 from .layouts import PAIR, PASS
@@ -32,8 +33,9 @@ class TileWalk(wiring.Component):
     o : Out(stream of PAIR): slots of the tiles that meet; an output without any has one empty pair
     busy : Out(1), from the cycle after ``start`` until the last pair is taken
 
-    Timing: the loops look at one pair a cycle, also at those that do not meet; the first leaves 9 cycles
-    after the start. Cost: two multiplications of 10 by 10 bits and four of 16 by 10.
+    Timing: the loops look at one pair a cycle, also at those that do not meet; the first leaves 10 cycles
+    after the start. They wait while a pair cannot leave. Cost: two multiplications of 10 by 10 bits and four
+    of 16 by 10.
     """
 
     def __init__(self):
@@ -45,34 +47,52 @@ class TileWalk(wiring.Component):
         m.submodules.nest = nest = Nest([COUNTER_BITS] * 7)
         m.submodules.queue = queue = Queue(PAIR, 2)
         wiring.connect(m, queue.o, wiring.flipped(self.o))
-        registers, advance, running = self.registers, Signal(), Signal()
-        self._input, self._weight = Signal(), Signal()
-        m.d.comb += [
-            self._input.eq(registers.matrix_mode[:2] == Matrix.INPUT),
-            self._weight.eq(registers.matrix_mode[:2] == Matrix.WEIGHT),
-            nest.reset.eq(self.start), nest.step.eq(running & advance),
-        ]
-        with m.Switch(registers.matrix_mode[:2]):
-            for mode, counts in _COUNTS.items():
-                with m.Case(mode):
-                    m.d.comb += [getattr(nest, f"count{k}").eq(registers[count] if count != 2 else 2)
-                                 for k, count in enumerate(counts)]
-        with m.If(self.start):
+        advance, running, given = Signal(), Signal(), self._given(m)
+        begin = delay(m, self.start, 1, reset_less=False, name="begin")
+        m.d.comb += [nest.reset.eq(begin), nest.step.eq(running & advance)]
+        m.d.comb += [getattr(nest, f"count{k}").eq(given[f"count{k}"]) for k in range(len(_PIXEL_FIRST))]
+        with m.If(begin):
             m.d.sync += running.eq(1)
         with m.Elif(nest.step & nest.done):
             m.d.sync += running.eq(0)
 
         stage = {"valid": running, "ends": nest.at_end4 & nest.at_end5 & nest.at_end6}
-        stage |= {name: Mux(self._weight, getattr(nest, f"value{_TAP_FIRST.index(name)}"),
+        stage |= {name: Mux(given["weight"], getattr(nest, f"value{_TAP_FIRST.index(name)}"),
                             getattr(nest, f"value{_PIXEL_FIRST.index(name)}")) for name in _PIXEL_FIRST}
-        under_way = [running]
+        under_way = [begin, running]
         for step in (self._counters, self._pixels, self._meets, self._rows, self._maps, self._groups,
                      self._slots):
-            stage = self._register(m, advance, step(registers, stage), step.__name__)
+            stage = self._register(m, advance, step(given, stage), step.__name__)
             under_way.append(stage["valid"])
         held = self._emit(m, advance, stage, queue)
         m.d.comb += self.busy.eq(Value.cast(queue.o.valid) | held | Cat(under_way).any())
         return m
+
+    def _given(self, m):
+        """What the pass's registers say, in registers: those are far, and constant."""
+        r, mode = self.registers, self.registers.matrix_mode[:2]
+        is_input, is_weight = mode == Matrix.INPUT, mode == Matrix.WEIGHT
+        counts = [Signal(COUNTER_BITS, name=f"count{k}") for k in range(len(_PIXEL_FIRST))]
+        with m.Switch(mode):
+            for each, names in _COUNTS.items():
+                with m.Case(each):
+                    m.d.comb += [count.eq(r[name] if name != 2 else 2)
+                                 for count, name in zip(counts, names, strict=True)]
+        values = {f"count{k}": count for k, count in enumerate(counts)} | {
+            "input": is_input, "weight": is_weight, "stride": r.stride[:3], "mask": (r.stride[:3] - 1)[:2],
+            "shift": Mux(is_input, r.stride[1:3], 0),
+            "left_pitch": Mux(is_weight, r.out_width, r.kernel_width)[:COUNTER_BITS],
+            "right_pitch": Mux(is_input, r.out_width, r.width)[:COUNTER_BITS],
+            "left_stride": Mux(is_weight, 0, r.left_stride)[:TILE_BITS],
+            "right_stride": r.right_stride[:TILE_BITS],
+            "left_groups": Mux(is_weight, r.groups, 1)[:COUNTER_BITS], "groups": r.groups[:COUNTER_BITS],
+            "left_wide": r.wide[0] & is_weight, "right_wide": r.wide[0] & is_input}
+        for axis, pad, own, other in (("y", "pad_top", "height", "out_height"),
+                                      ("x", "pad_left", "width", "out_width")):
+            values |= {f"pad_{axis}": r[pad][:COUNTER_BITS],
+                       f"size_{axis}": Mux(is_input, r[other], r[own])[:COUNTER_BITS]}
+        values |= {name: r[name][:TILE_BITS] for name in ("left_base", "right_base")}
+        return self._register(m, Const(1), values, "_given")
 
     def _register(self, m, advance, values, name):
         """The values a cycle later, if all stages move."""
@@ -82,73 +102,64 @@ class TileWalk(wiring.Component):
             m.d.sync += [found[key].eq(value) for key, value in values.items()]
         return found
 
-    def _counters(self, registers, at):
+    def _counters(self, given, at):
         return at
 
-    def _pixels(self, registers, at):
+    def _pixels(self, given, at):
         """Pixel of the other map: iy = oy * stride + r - pad, or oy * stride."""
-        found = dict(at)
-        for axis, tap, pad in (("y", "r", "pad_top"), ("x", "s", "pad_left")):
-            plain, pad = at[axis], registers[pad][:COUNTER_BITS]
-            strided = Mux(registers.stride[2], plain << 2, Mux(registers.stride[1], plain << 1, plain))
-            found[f"m{axis}"] = Mux(self._input, plain + pad - at[tap], strided + at[tap] - pad)
+        found, stride = dict(at), given["stride"]
+        for axis, tap in (("y", "r"), ("x", "s")):
+            plain, pad = at[axis], given[f"pad_{axis}"]
+            strided = Mux(stride[2], plain << 2, Mux(stride[1], plain << 1, plain))
+            found[f"m{axis}"] = Mux(given["input"], plain + pad - at[tap], strided + at[tap] - pad)
         return found
 
-    def _meets(self, registers, at):
+    def _meets(self, given, at):
         """Whether there is such a pixel; the pixels of both tiles."""
         found, ok = {key: at[key] for key in ("valid", "ends", "j", "g", "block")}, 1
-        for axis, own, other in (("y", "height", "out_height"), ("x", "width", "out_width")):
-            m, mask = at[f"m{axis}"], (registers.stride[:3] - 1)[:2]
-            shift = Mux(self._input, registers.stride[1:3], 0)
+        for axis in "yx":
+            m, shift = at[f"m{axis}"], given["shift"]
             pixel = Mux(shift[1], m >> 2, Mux(shift[0], m >> 1, m))
-            most = Mux(self._input, registers[other][:COUNTER_BITS], registers[own][:COUNTER_BITS])
-            whole = ~self._input | ((m[:2] & mask) == 0)
-            ok = ok & (m >= 0) & (pixel < most) & whole
+            whole = ~given["input"] | ((m[:2] & given["mask"]) == 0)
+            ok = ok & (m >= 0) & (pixel < given[f"size_{axis}"]) & whole
             found[f"right_{axis}"] = pixel[:COUNTER_BITS]
         found["ok"] = ok
-        found["left_y"] = Mux(self._weight, at["y"], at["r"])
-        found["left_x"] = Mux(self._weight, at["x"], at["s"])
+        found["left_y"] = Mux(given["weight"], at["y"], at["r"])
+        found["left_x"] = Mux(given["weight"], at["x"], at["s"])
         return found
 
-    def _rows(self, registers, at):
+    def _rows(self, given, at):
         """Where the pixels' rows begin."""
-        right = Mux(self._input, registers.out_width[:COUNTER_BITS], registers.width[:COUNTER_BITS])
-        left = Mux(self._weight, registers.out_width[:COUNTER_BITS], registers.kernel_width[:COUNTER_BITS])
-        return at | {"right_y": (at["right_y"] * right)[:TILE_BITS],
-                     "left_y": (at["left_y"] * left)[:TILE_BITS]}
+        return at | {f"{side}_y": (at[f"{side}_y"] * given[f"{side}_pitch"])[:TILE_BITS]
+                     for side in ("left", "right")}
 
-    def _maps(self, registers, at):
+    def _maps(self, given, at):
         """Pixels, or the tap, as numbers; the block's place."""
-        left = Mux(self._weight, 0, registers.left_stride[:TILE_BITS])
         found = {key: at[key] for key in ("valid", "ends", "j", "g", "ok")}
-        return found | {"right": (at["right_y"] + at["right_x"])[:TILE_BITS],
-                        "left": (at["left_y"] + at["left_x"])[:TILE_BITS],
-                        "right_block": (at["block"] * registers.right_stride[:TILE_BITS])[:TILE_BITS],
-                        "left_block": (at["block"] * left)[:TILE_BITS]}
+        for side in ("left", "right"):
+            found |= {side: (at[f"{side}_y"] + at[f"{side}_x"])[:TILE_BITS],
+                      f"{side}_block": (at["block"] * given[f"{side}_stride"])[:TILE_BITS]}
+        return found
 
-    def _groups(self, registers, at):
+    def _groups(self, given, at):
         """Tiles of the pixel and group."""
-        groups = registers.groups[:COUNTER_BITS]
         found = {key: at[key] for key in ("valid", "ends", "j", "ok", "g", "right_block", "left_block")}
-        left = Mux(self._weight, groups, 1)
-        return found | {"right": (at["right"] * groups)[:TILE_BITS], "left": (at["left"] * left)[:TILE_BITS]}
+        return found | {"right": (at["right"] * given["groups"])[:TILE_BITS],
+                        "left": (at["left"] * given["left_groups"])[:TILE_BITS]}
 
-    def _slots(self, registers, at):
-        right, left = at["right"] + at["g"] + at["right_block"], at["left"] + at["left_block"]
-        left = left + Mux(self._weight, at["g"], 0)
-        wide = registers.wide[0]
-        right = Mux(wide & self._input, right << 1, right)
-        left = Mux(wide & self._weight, left << 1, left)
-        found = {key: at[key] for key in ("valid", "ends", "j", "ok")}
-        return found | {"right": (right + registers.right_base)[:TILE_BITS],
-                        "left": (left + registers.left_base)[:TILE_BITS]}
+    def _slots(self, given, at):
+        found, group = {key: at[key] for key in ("valid", "ends", "j", "ok")}, at["g"]
+        for side, g in (("left", Mux(given["weight"], group, 0)), ("right", group)):
+            slot = at[side] + g + at[f"{side}_block"]
+            found[side] = (Mux(given[f"{side}_wide"], slot << 1, slot) + given[f"{side}_base"])[:TILE_BITS]
+        return found
 
     def _emit(self, m, advance, at, queue):
         """A pair is held until another one of its output comes, or the output ends: so it knows its last."""
         pair, held, ended, emit = Signal(PAIR), Signal(), Signal(), Signal()
         found = at["valid"] & at["ok"]
         m.d.comb += [
-            emit.eq(held & (ended | found)), advance.eq(~emit | queue.i.ready), queue.i.valid.eq(emit),
+            emit.eq(held & (ended | found)), advance.eq(~held | queue.i.ready), queue.i.valid.eq(emit),
             queue.i.payload.eq(pair), queue.i.payload.last.eq(ended),
         ]
         with m.If(advance):
