@@ -59,8 +59,8 @@ class Machine:
     passes, unsigned) and ``random`` do.
 
     ``cycles`` {Unit: {mode: cycles}} counts since the machine was made: products' pairs of planes, cycles of
-    the loss unit and the update of weights, others' vectors; ``instructions`` those of the last run, ``output``
-    its (word, last), also after an error.
+    the loss unit and the update of weights, others' vectors; ``instructions`` those of the last run,
+    ``output`` its (word, last), also after an error.
     """
 
     def __init__(self, config):

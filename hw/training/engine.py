@@ -90,8 +90,8 @@ class TrainingEngine(wiring.Component):
         c, side = self.config, self.config.side
         memories = {
             "z": Ram(c.z_word, c.z_depth), "error": Ram(side * SUM_BITS, c.error_depth, parts=side),
-            "winner": Ram(side * WINNER_BITS, c.winner_depth), "weight": Ram(
-                c.weight_word, c.weight_depth, parts=side // c.update_lanes),
+            "winner": Ram(side * WINNER_BITS, c.winner_depth),
+            "weight": Ram(c.weight_word, c.weight_depth, parts=side // c.update_lanes),
             "gradient": Ram(side * SUM_BITS, c.weight_depth), "map": Ram(MAP_BITS, c.maps),
             "length": Ram(LENGTH_BITS, c.maps), "sum": Ram(TILE_SUM_BITS, 2 * c.maps),
         }

@@ -54,7 +54,7 @@ class RandomLanes(wiring.Component):
                 lane.step.eq(self.step), lane.load.eq(self.load & (self.load_address == n)),
                 lane.load_state.eq(self.load_state), self.numbers[n].eq(lane.number),
             ]
-        address, within = delay(m, self.address, 1, name="address_"), self._part.bit_length() - 1
+        address, within = delay(m, self.address, 1, name="asked"), self._part.bit_length() - 1
         starts = range(0, self._lanes, self._part)
         for n in range(self._part):
             m.d.sync += self.chosen[n].eq(Array(self.numbers[k + n] for k in starts)[address >> within])

@@ -39,16 +39,16 @@ class UpdateUnit(wiring.Component):
     gradient_address : Out, gradient_data : In, weight_address : Out, weight_data : In
         A vector of gradient or weight memory, `MEMORY_CYCLES` later.
     weight_write : Out(S / L), weight_write_address : Out, weight_write_data : Out
-        Bit k writes part k of a word, lanes k L .. k L + L - 1, L = ``config.update_lanes``: the data of L lanes.
+        Bit k writes part k of a word: lanes k L .. k L + L - 1, L = ``config.update_lanes``; data of L lanes.
     random_step : In(1), random_load : In(1), random_address : In, random_state : In(32)
     random_data : Out(16), random : Out(16 bits of each lane)
         The access of others to random numbers, as `RandomLanes` has it; not while ``busy``.
     reserve : Out(1), room : In(1), o_valid : Out(1), o : Out
         The packer's.
 
-    Timing: STEP: S / L cycles a vector, in which its addresses stay; part k is written 15 + k cycles after its
-    gradient's address came. ROUND: a vector a cycle, where there is room, pushed 4 after its weights' address.
-    ``busy`` for 16 cycles more than these. Reset forgets the pass, and what of it is under way.
+    Timing: STEP: S / L cycles a vector, in which its addresses stay; part k is written 15 + k cycles after
+    its gradient's address came. ROUND: a vector a cycle, where there is room; it is pushed 4 after its
+    weights' address. ``busy`` for 16 cycles more. Reset forgets the pass, and what of it is under way.
     Cost: in each lane `ConstantQuantizer`, `Optimizer`, `RandomLane`; S = 8: 3,334 LUT4, 803 CCU2C, 4,234
     flip-flops, 8 multipliers (ECP5).
     """
@@ -127,13 +127,13 @@ class UpdateUnit(wiring.Component):
 
     def _chosen(self, m, name, phase, cycles):
         """Of memory ``name``'s vector the part whose turn it was ``cycles`` before, a cycle later."""
+        part = delay(m, (phase - cycles + 1)[:len(phase)], 1, name=f"part_{name}")
         word, count = getattr(self, f"{name}_data"), self._config.update_lanes
         lane = word.shape().elem_shape
         chosen = Signal(data.ArrayLayout(lane, count), reset_less=True, name=f"chosen_{name}")
         for n in range(count):
-            # Which part it is for a phase is a matter of wires.
-            lanes = Array(word[(k - cycles) % self._parts * count + n] for k in range(self._parts))
-            m.d.sync += chosen[n].eq(lanes[phase])
+            lanes = Array(word[k * count + n] for k in range(self._parts))
+            m.d.sync += chosen[n].eq(lanes[part])
         return chosen
 
     def _tiles(self, m, running, step, whole):

@@ -116,6 +116,8 @@ def test_steps(side):
             levels, rate = (128, 2, 16, 100)[n % 4], (511, 26, 0, 400)[n // 2 % 4]
             if n == 2:      # zero tiles take no time, and no number
                 tiles = 0
+            for _ in range(n % 5):
+                await ctx.tick()
             drawn = states.numbers(tiles * tile)
             weights.step(base, tiles * tile, shift, levels, rate, n % 4, drawn)
             cycles = await run(ctx, dut, update_mode=Update.STEP, weight_base=base, tiles=tiles,
@@ -155,7 +157,7 @@ def test_a_step_is_that_of_the_golden_models_scale(levels):
 
 @pytest.mark.parametrize("side, p", [(2, 0.05), (4, 1.0), (8, 0.02)])
 def test_rounding(side, p):
-    """Weights to the packer, as it has room; nothing is written, and no random number taken."""
+    """Weights to the packer, as it has room; nothing is written, and no random number taken; then a step."""
     config = config_of(side)
     dut, rng = UpdateUnit(config), np.random.default_rng(side)
     weights, tile = Weights(config, rng), 2 * config.block
@@ -171,12 +173,21 @@ def test_rounding(side, p):
             cycles = await run(ctx, dut, update_mode=Update.ROUND, weight_base=base, tiles=tiles)
             assert take.taken == expected[base:base + tiles * tile]
             assert p < 1 or cycles == tiles * tile + 16
-        ctx.set(dut.random_address, 1)
-        await ctx.tick().repeat(2)
-        assert ctx.get(dut.random_data) == int(States(0, side).states[1]) >> 16
+        for lane, state in enumerate(States(0, side).states):
+            ctx.set(dut.random_address, lane)
+            await ctx.tick().repeat(2)
+            assert ctx.get(dut.random_data) == int(state) >> 16
+        assert not any(weights.written)
+        # Behind a step, the rounding of what it made.
+        weights.step(7, tile, 20, 128, 300, 1, States(0, side).numbers(tile))
+        await run(ctx, dut, update_mode=Update.STEP, weight_base=7, tiles=1, gradient_shift=20, levels=128,
+                  rate=300, momentum=1)
+        take.taken.clear()
+        await run(ctx, dut, update_mode=Update.ROUND, weight_base=0, tiles=3)
+        assert take.taken == Parameter(weights.stored, weights.accumulator).rounded[:3 * tile].tolist()
 
     simulate(dut, bench, background=(*weights.benches(dut), take), timeout=60000)
-    assert not any(weights.written)
+    assert weights.words == weights.packed()
 
 
 def test_a_reset_in_a_pass_forgets_it():
@@ -209,7 +220,7 @@ def test_a_reset_in_a_pass_forgets_it():
         assert weights.words == weights.packed()
 
     simulate(ResetInserter(reset)(inner), bench, background=weights.benches(inner), timeout=2000)
-    assert min(weights.written[part]) >= 1
+    assert min(weights.written[part]) >= 2
 
 
 def test_random_lanes():
