@@ -1,4 +1,4 @@
-"""Passes over the weights: a step with their gradients, or their rounding to operands."""
+"""Passes over the weights: a step with their gradients, in fewer lanes, or their rounding to operands."""
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
@@ -49,8 +49,8 @@ class UpdateUnit(wiring.Component):
     Timing: STEP: S / L cycles a vector, in which its addresses stay; part k is written 15 + k cycles after
     its gradient's address came. ROUND: a vector a cycle, where there is room; it is pushed 4 after its
     weights' address. ``busy`` for 16 cycles more. Reset forgets the pass, and what of it is under way.
-    Cost: in each lane `ConstantQuantizer`, `Optimizer`, `RandomLane`; S = 8: 3,334 LUT4, 803 CCU2C, 4,234
-    flip-flops, 8 multipliers (ECP5).
+    Cost: L times `ConstantQuantizer`, `Optimizer` and 97 multiplexers of S / L bits, S times `RandomLane` and
+    a rounding; S = 8: 1,886 LUT4, 275 CCU2C, 1,623 flip-flops, 2 multipliers (ECP5).
     """
 
     def __init__(self, config):
@@ -85,7 +85,7 @@ class UpdateUnit(wiring.Component):
         left = self._tiles(m, running, step, ~step | turn(self._parts - 1, 0))
         # Marks of the parts under way: mark n is ``running`` n cycles before.
         quantizer = self._quantizers[0]
-        asked = quantizer.latency                   # .. for weights, which so come with the rounded gradient
+        asked = quantizer.latency                   # .. for weights, to come with the rounded gradient
         come = asked + MEMORY_CYCLES
         changed = come + 1 + Optimizer.latency      # one cycle for the choice of lanes
         drawn = MEMORY_CYCLES + 1 + quantizer.random_latency - RandomLanes.latency
