@@ -88,6 +88,11 @@ class EngineConfig:
         return self.lanes * self.block // PLANES ** 2
 
     @property
+    def update_lanes(self):
+        """Lanes of the update of weights, L; a vector takes S / L cycles."""
+        return max(1, self.side // 4)
+
+    @property
     def bank_width(self):
         """Bits of a word of one of the two banks of an operand memory."""
         return PLANE_BITS * self.side ** 2

@@ -58,9 +58,9 @@ class Machine:
     ``left`` and ``right`` are `OperandMemory`. All keep what they hold between runs, as ``registers`` (of
     passes, unsigned) and ``random`` do.
 
-    ``cycles`` {Unit: {mode: cycles}} counts since the machine was made: products' pairs of planes, the loss
-    unit's cycles, others' vectors; ``instructions`` those of the last run, ``output`` its (word, last), also
-    after an error.
+    ``cycles`` {Unit: {mode: cycles}} counts since the machine was made: products' pairs of planes, cycles of
+    the loss unit and the update of weights, others' vectors; ``instructions`` those of the last run,
+    ``output`` its (word, last), also after an error.
     """
 
     def __init__(self, config):

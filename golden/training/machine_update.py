@@ -62,8 +62,9 @@ def _constant(gradients, shift, levels, random):
 
 
 def run_update(machine, p):
-    """One pass with pass registers ``p``; (mode, cycles): a cycle a vector."""
+    """One pass with pass registers ``p``; (mode, cycles): a cycle a vector, STEP S / L (`update_lanes`)."""
     mode, block, side = Update(p.update_mode & 1), machine.config.block, machine.config.side
+    cycles = p.tiles * 2 * block
     span = slice(p.weight_base, p.weight_base + p.tiles * 2 * block)
     parameter = Parameter(machine.stored[span], machine.accumulators[span])
     if mode == Update.STEP:
@@ -71,10 +72,11 @@ def run_update(machine, p):
         gradient = _constant(machine.gradients[span], p.gradient_shift, p.levels, random)
         parameter.step(Scaled(gradient, 0), p.rate, p.momentum)
         machine.stored[span], machine.accumulators[span] = parameter.master, parameter.accumulator
+        cycles *= side // machine.config.update_lanes
     else:
         pack(machine, p, parameter.rounded.reshape(p.tiles, 2, block, side), 1, signed=True,
              to=[(machine.left, p.left_base)])
-    return mode, p.tiles * 2 * block
+    return mode, cycles
 
 
 def run_input(machine, p):

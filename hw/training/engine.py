@@ -89,7 +89,8 @@ class TrainingEngine(wiring.Component):
         c, side = self.config, self.config.side
         memories = {
             "z": Ram(c.z_word, c.z_depth), "error": Ram(side * SUM_BITS, c.error_depth, parts=side),
-            "winner": Ram(side * WINNER_BITS, c.winner_depth), "weight": Ram(c.weight_word, c.weight_depth),
+            "winner": Ram(side * WINNER_BITS, c.winner_depth),
+            "weight": Ram(c.weight_word, c.weight_depth, parts=side // c.update_lanes),
             "gradient": Ram(side * SUM_BITS, c.weight_depth), "map": Ram(MAP_BITS, c.maps),
             "length": Ram(LENGTH_BITS, c.maps), "sum": Ram(TILE_SUM_BITS, 2 * c.maps),
         }
@@ -212,6 +213,8 @@ class TrainingEngine(wiring.Component):
     def _update(self, m, memories, loader):
         controller, update = self._controller, self._update_unit
         weight, gradient = memories["weight"], memories["gradient"]
+        parts = len(update.weight_write)
+        new = update.weight_write_data.as_value().replicate(parts)
         written = self._written(m, loader, "weights")
         # What PUT writes stays for a cycle more.
         puts = delay(m, controller.put[Put.RANDOM], 1, reset_less=False, name="puts_random")
@@ -220,8 +223,8 @@ class TrainingEngine(wiring.Component):
             update.weight_data.eq(weight.data), gradient.address.eq(update.gradient_address),
             update.gradient_data.eq(gradient.data),
             weight.write_address.eq(Mux(written["write"], written["address"], update.weight_write_address)),
-            weight.write_data.eq(Mux(written["write"], written["data"], update.weight_write_data)),
-            weight.write.eq(written["write"] | update.weight_write),
+            weight.write_data.eq(Mux(written["write"], written["data"], new)),
+            weight.write.eq(written["write"].replicate(parts) | update.weight_write),
             update.random_step.eq((puts & ~loads) | self._packer.random_step),
             update.random_load.eq(puts & loads), update.random_state.eq(controller.put_data),
             update.random_address.eq(Mux(puts, controller.put_address, controller.get_address)),

@@ -167,7 +167,7 @@ def test_updates_are_those_of_the_arithmetic(side, levels, size, momentum, rate)
         assert np.array_equal(machine.accumulators[span], parameter.accumulator)
     before[span] = parameter.master
     assert np.array_equal(machine.stored, before)
-    assert machine.cycles[Unit.UPDATE] == {Update.STEP: 2 * count}
+    assert machine.cycles[Unit.UPDATE] == {Update.STEP: 2 * count * {2: 2, 8: 4}[side]}
 
 
 def test_random_numbers_by_the_controller():
