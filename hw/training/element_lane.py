@@ -10,7 +10,7 @@ from shiftwork.golden.training.registers import Slot
 from ..common.delay import delay
 from .error_line import ErrorLine
 from .error_quantizer import ErrorQuantizer
-from .lane_parameters import PARAMETERS, LaneParameters
+from .lane_parameters import MEMORIES, PARAMETERS, LaneParameters
 from .lane_sums import QUANTITIES, LaneSums
 from .normalizer import Normalizer
 from .pool import WindowPool
@@ -28,9 +28,9 @@ STATIC = data.StructLayout({"raw": 1, "activate": 1, "spread": 1, "flagged": 1, 
 """What a pass says to all lanes. ``spread``: errors are of a pooled map; ``clear``: a bit a quantity."""
 
 TIMED = data.StructLayout({
-    "parameter_half": len(PARAMETERS), "number": 2, "inside": 1, "pool_number": 2, "pool_first": 1,
-    "half": len(QUANTITIES), "take": len(QUANTITIES), "quantity": 2})
-"""What goes with elements, each in its own cycle; halves in the order of `PARAMETERS` and `QUANTITIES`."""
+    "load": len(PARAMETERS), "load_half": len(MEMORIES), "number": 2, "inside": 1, "pool_number": 2,
+    "pool_first": 1, "half": len(QUANTITIES), "take": len(QUANTITIES)})
+"""What goes with elements, each in its own cycle, as `LaneParameters` and `LaneSums` have it."""
 
 
 class ElementLane(wiring.Component):
@@ -44,10 +44,10 @@ class ElementLane(wiring.Component):
         ACTIVATE: the greatest of a window, in cycle 12; RAW: E2, in cycle 13; else E2, in cycle 22.
     best_winner : Out(2), in cycle 11
     parameter_slot, parameter_half, parameter_data, parameter_write : In, of `LaneParameters`
-    sum : Out(signed(40)), of `LaneSums`
+    shown : In(3), in the order of `QUANTITIES`, sum : Out(signed(40)), of `LaneSums`
 
     Timing: an element each cycle. Not reset.
-    Cost: six multipliers of 18 bits.
+    Cost: seven multipliers of 18 bits.
     """
 
     def __init__(self):
@@ -56,7 +56,7 @@ class ElementLane(wiring.Component):
         super().__init__({
             "static": In(STATIC), "timed": In(TIMED), "z": In(signed(WIDE_BITS)),
             "error": In(signed(SUM_BITS)), "winner": In(2), "o": Out(signed(ERROR_BITS)),
-            "best_winner": Out(2), "sum": Out(signed(SUM_BITS)),
+            "best_winner": Out(2), "shown": In(len(QUANTITIES)), "sum": Out(signed(SUM_BITS)),
             **{f"parameter_{name}": given[name] for name in ("slot", "half", "data", "write")}})
 
     def elaborate(self, platform):
@@ -69,9 +69,9 @@ class ElementLane(wiring.Component):
         m.submodules.pool = pool = WindowPool()
         m.d.comb += [getattr(parameters, name).eq(getattr(self, f"parameter_{name}"))
                      for name in ("slot", "half", "data", "write")]
-        for n, slot in enumerate(PARAMETERS):
+        m.d.comb += [parameters.load.eq(timed.load), parameters.load_half.eq(timed.load_half)]
+        for slot in PARAMETERS:
             name = slot.name.lower()
-            m.d.comb += getattr(parameters, f"half_{name}").eq(timed.parameter_half[n])
             part = line if slot in (Slot.Q, Slot.P, Slot.FACTOR) else normalizer
             m.d.comb += getattr(part, name).eq(getattr(parameters, name))
 
@@ -90,8 +90,8 @@ class ElementLane(wiring.Component):
         m.submodules.sums = sums = LaneSums()
         for n, name in enumerate(QUANTITIES):
             m.d.comb += [getattr(sums, f"{what}_{name}").eq(value[n]) for what, value in (
-                ("clear", static.clear), ("half", timed.half), ("take", timed.take))]
+                ("clear", static.clear), ("half", timed.half), ("take", timed.take), ("shown", self.shown))]
         m.d.comb += [
             sums.i_plain.eq(Mux(static.raw, quantizer.o, line.e)), sums.i_weighted.eq(line.weighted),
-            sums.i_most.eq(quantizer.magnitude), sums.quantity.eq(timed.quantity), self.sum.eq(sums.o)]
+            sums.i_most.eq(quantizer.magnitude), self.sum.eq(sums.o)]
         return m

@@ -1,6 +1,6 @@
 """The element unit: batch normalization, activation, pool and their errors, S elements a cycle."""
 
-from amaranth import Array, Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from shiftwork.golden.training.config import WIDE_BITS
@@ -11,7 +11,7 @@ from ..common.delay import delay
 from .element_lane import CYCLES, RAW_EARLIER, STATIC, TIMED, ElementLane
 from .element_walk import ERROR_LATER, ElementWalk
 from .error_line import ERROR_LIFT
-from .lane_parameters import PARAMETER_BITS, PARAMETERS, SLOT_BITS
+from .lane_parameters import MEMORIES, PARAMETER_BITS, PARAMETERS, SLOT_BITS
 from .lane_sums import QUANTITIES
 from .layouts import MEMORY_CYCLES, PASS, vector
 
@@ -47,7 +47,7 @@ class ElementUnit(wiring.Component):
 
     Timing: a vector of z or errors each cycle while there is room: 2 B cycles a tile (pooled ACTIVATE 8 B),
     and fewer than 40 a pass. Reset ends a pass; parameters and sums are not reset.
-    Cost: 6 S + 1 multipliers of 18 bits.
+    Cost: 7 S + 1 multipliers of 18 bits.
     """
 
     def __init__(self, config):
@@ -80,7 +80,7 @@ class ElementUnit(wiring.Component):
             marks[cycle] = delay(m, marks[cycle - 1], 1, name="mark")
             valid[cycle] = delay(m, valid[cycle - 1], 1, reset_less=False, name="valid")
         timed = self._timed(m, marks, valid, windows)
-        self._lanes(m, static, timed)
+        self._lanes(m, static, timed, Cat(valid[CYCLES[name] - 1] for name in QUANTITIES))
 
         closes = ~windows | marks[CYCLES["pooled"]].number.all()
         mode = self.registers.element_mode
@@ -116,32 +116,38 @@ class ElementUnit(wiring.Component):
     def _timed(self, m, marks, valid, windows):
         """What goes with elements. Without a pass, halves of sums are those that are asked for."""
         timed = Signal(TIMED)
+        for n, slots in enumerate(MEMORIES):
+            begun = [marks[PARAMETERS[slot][1] - 2] for slot in slots]
+            half = Cat(mark.first & mark.half for mark in begun).any()
+            m.d.comb += timed.load_half[n].eq(delay(m, half, 1, name=f"load_half{n}_"))
         m.d.comb += [
-            timed.parameter_half.eq(Cat(marks[cycle - 1].half for _, cycle in PARAMETERS.values())),
+            timed.load.eq(Cat(marks[cycle - 1].first for _, cycle in PARAMETERS.values())),
             timed.number.eq(marks[CYCLES["error"]].number), timed.inside.eq(marks[CYCLES["error"]].inside),
             timed.pool_number.eq(marks[CYCLES["pool"]].number),
             timed.pool_first.eq(~windows | ~marks[CYCLES["pool"]].number.any())]
-        probe = self.probe_address[self._lane_bits:]
-        m.d.comb += timed.quantity.eq(delay(m, probe[1:], 1, name="quantity"))
-        mode = self.registers.element_mode
+        mode, probe_half = self.registers.element_mode, self.probe_address[self._lane_bits]
         for n, name in enumerate(QUANTITIES):
             cycle, kinds = CYCLES[name], [kind for kind, made in _MADE.items() if made >> n & 1]
             wanted = delay(m, Cat(mode == kind for kind in kinds).any(), 1, name=f"makes_{name}")
             # Many flip-flops hang on these: they are registers, made a cycle ahead.
             there, half = valid[cycle - 1], marks[cycle - 1].half
             m.d.comb += [
-                timed.half[n].eq(delay(m, Mux(there, half, probe[0]), 1, name=f"half_{name}")),
+                timed.half[n].eq(delay(m, Mux(there, half, probe_half), 1, name=f"half_{name}")),
                 timed.take[n].eq(delay(m, there & wanted, 1, reset_less=False, name=f"take_{name}"))]
         return timed
 
-    def _lanes(self, m, static, timed):
-        """The lanes, and the way to and from what they keep."""
+    def _lanes(self, m, static, timed, summed):
+        """The lanes, and the way to and from what they keep; ``summed``: where a term of a sum comes next."""
         lane_bits, side = self._lane_bits, self._config.side
         address = delay(m, self.parameter_address, 1, name="parameter_address")
         value = delay(m, self.parameter_data, 1, name="parameter_data")
         write = delay(m, self.parameter_write, 1, reset_less=False, name="parameter_write")
-        lanes = [ElementLane() for _ in range(side)]
-        for n, lane in enumerate(lanes):
+        probe_lane, quantity = self.probe_address[:lane_bits], self.probe_address[lane_bits + 1:]
+        probed = Const(0, 1)
+        for n in range(side):
+            lane = ElementLane()
+            shown = Cat(at | ((probe_lane == n) & (quantity == k)) for k, at in enumerate(summed))
+            probed |= lane.sum
             m.submodules[f"lane{n}"] = lane
             m.d.comb += [
                 lane.static.eq(static), lane.timed.eq(timed), lane.z.eq(self.z_data[n]),
@@ -149,7 +155,7 @@ class ElementUnit(wiring.Component):
                 self.o[n].eq(lane.o), self.winner_write_data[n].eq(lane.best_winner),
                 lane.parameter_half.eq(address[lane_bits]), lane.parameter_slot.eq(address[lane_bits + 1:]),
                 lane.parameter_data.eq(value),
-                lane.parameter_write.eq(write & (address[:lane_bits] == n))]
-        chosen = delay(m, self.probe_address[:lane_bits], 2, name="probe_lane")
-        m.d.comb += self.probe_data.eq(delay(
-            m, Array(lane.sum for lane in lanes)[chosen], 1, name="probe_data"))
+                lane.parameter_write.eq(write & (address[:lane_bits] == n)),
+                lane.shown.eq(delay(m, shown, 1, name="shown"))]
+        # A lane that is not shown has 0.
+        m.d.comb += self.probe_data.eq(delay(m, probed, 1, name="probe_data"))

@@ -14,8 +14,9 @@ __all__ = ["ERROR_LATER", "MARK", "ElementWalk"]
 ERROR_LATER = 6
 """Cycles from a vector's address of z to its address of errors and winners."""
 
-MARK = data.StructLayout({"half": 1, "number": 2, "inside": 1})
-"""Of a vector: half; place in its window of a pool, row by row; whether the pooled map has that window."""
+MARK = data.StructLayout({"half": 1, "first": 1, "number": 2, "inside": 1})
+"""Of a vector: half, and whether that begins with it; place in its window of a pool, row by row; whether the
+pooled map has that window. Where there is no vector, nothing begins."""
 
 _SETTLE = 4             # cycles from `start` to the first vector, in which what the registers imply is found
 _COUNTER_BITS = 16      # rows, columns, groups
@@ -84,7 +85,9 @@ class ElementWalk(wiring.Component):
         number = Mux(windows, nest.value5, Cat(nest.value1[0], nest.value0[0]))
         outside = (registers.columns[0] & nest.at_end1) | (registers.rows[0] & nest.at_end0)
         mark = Signal(MARK)
-        m.d.comb += [mark.half.eq(nest.value3), mark.number.eq(number), mark.inside.eq(~outside)]
+        m.d.comb += [
+            mark.half.eq(nest.value3), mark.first.eq(step & ~Cat(nest.value4, nest.value5).any()),
+            mark.number.eq(number), mark.inside.eq(~outside)]
         m.d.comb += [self.mark.eq(delay(m, mark, 2, name="mark")),
                      self.valid.eq(delay(m, step, 2, reset_less=False, name="valid"))]
         self._addresses(m, nest, windows, spread, tile, other)

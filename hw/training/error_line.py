@@ -61,15 +61,12 @@ class ErrorLine(wiring.Component):
         m.d.comb += [self.e.eq(delay(m, e, 1, name="e_late")),
                      self.weighted.eq(delay(m, e * late, 1, name="weighted"))]
 
-        # cycle 10: q's upper bits by the multiplier, its lower ones by an adder
+        # cycle 10
         upper = delay(m, x_hat * self.q[_LOW:].as_signed(), 1, name="upper")
-        once, twice = Mux(self.q[0], x_hat, 0), Mux(self.q[1], x_hat, 0)
-        lower = delay(m, once[:NORMAL_BITS].as_signed() + (twice[:NORMAL_BITS].as_signed() << 1), 1,
-                      name="lower")
+        lower = delay(m, x_hat * self.q[:_LOW], 1, name="lower")
         product = delay(m, Cat(lower[:_LOW], upper + (lower >> _LOW)).as_signed(), 1, name="product")
-        share = delay(m, even(product, FRACTION), 1, name="share")
-        centred = delay(m, Cat(Const(0, GUARD_BITS), e).as_signed() - self.p, 1, name="centred")
-        difference = delay(m, centred - share, 1, name="difference")
+        share = delay(m, even(product, FRACTION, self.p), 1, name="share")
+        difference = delay(m, Cat(Const(0, GUARD_BITS), self.e).as_signed() - share, 1, name="difference")
         u = delay(m, clipped(difference, FACTOR_BITS), 1, name="u")
         m.d.comb += self.dx.eq(delay(m, u * self.factor, 1, name="dx_"))
         return m

@@ -9,10 +9,14 @@ from ..common.delay import delay
 __all__ = ["EvenShift", "PlainShift", "clipped", "even"]
 
 
-def even(value, cut):
-    """round(``value`` / 2 ** ``cut``), halves to even; ``cut`` is at least 2, ``value`` signed."""
-    floor = value[cut:].as_signed()
-    return floor + (value[cut - 1] & (value[:cut - 1].any() | floor[0]))
+def even(value, cut, more, *, whole=False):
+    """round(``value`` / 2 ** ``cut``) + ``more``, both signed; ``cut`` is at least 2.
+
+    Halves become even; where it is ``whole`` the sum of such becomes even. One adder: up is its carry.
+    """
+    odd = value[cut] ^ more[0] if whole else value[cut]
+    up = value[cut - 1] & (value[:cut - 1].any() | odd)
+    return (Cat(Const(1, 1), value[cut:]).as_signed() + Cat(up, more).as_signed())[1:].as_signed()
 
 
 def clipped(value, width, beyond=0):

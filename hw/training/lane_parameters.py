@@ -1,20 +1,22 @@
 """Parameters of a lane's channels, one of each half."""
 
-from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth import Module, Shape, Signal, signed, unsigned
 from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from shiftwork.golden.training.config import FACTOR_BITS
 from shiftwork.golden.training.registers import Slot
 
-from ..common.delay import delay
-
-__all__ = ["PARAMETERS", "PARAMETER_BITS", "SLOT_BITS", "LaneParameters"]
+__all__ = ["MEMORIES", "PARAMETERS", "PARAMETER_BITS", "SLOT_BITS", "LaneParameters"]
 
 PARAMETERS = {
     Slot.MEAN: (signed(25), 0), Slot.MANTISSA: (unsigned(17), 1), Slot.SHIFT: (unsigned(6), 3),
     Slot.GAMMA: (signed(8), 7), Slot.BETA: (signed(8), 8), Slot.Q: (signed(20), 9),
     Slot.P: (signed(FACTOR_BITS), 11), Slot.FACTOR: (signed(FACTOR_BITS), 14)}
 """Shape of each parameter, and the cycle of an element in which it is taken (`Normalizer`, `ErrorLine`)."""
+
+MEMORIES = (Slot.MEAN, Slot.MANTISSA, Slot.SHIFT), (Slot.GAMMA, Slot.BETA, Slot.Q), (Slot.P, Slot.FACTOR)
+"""Slots that share a memory."""
 
 PARAMETER_BITS = 25
 """What is written is signed, of so many bits."""
@@ -23,34 +25,48 @@ SLOT_BITS = 4
 
 
 class LaneParameters(wiring.Component):
-    """Of each slot two registers, of half 0 and half 1.
+    """Of each slot the parameters of half 0 and half 1, and a register that has one of them.
+
+    Slots with cycles less than 4 apart share a memory: a half is at least 4 elements long, so that there is
+    a cycle for each of them.
 
     Members
     -------
     slot : In(4), half : In(1), data : In(signed(25)), write : In(1)
         A slot that is none of `PARAMETERS` is left out.
-    half_{slot} : In(1), {slot} : Out
-        The parameter of that half, a cycle later; the names are those of `Slot` in small letters.
+    load : In(8)
+        Bits in the order of `PARAMETERS`: the slot's register takes the parameter of ``load_half``'s bit; of
+        the slots of a `MEMORIES` one at the most.
+    load_half : In(3), of each memory
+    {slot} : Out
+        The register, from the next cycle on; the names are those of `Slot` in small letters.
 
     Timing: what is written counts from the next cycle on. Not reset.
-    Cost: 360 flip-flops, 120 multiplexers.
+    Cost: 120 flip-flops, distributed memories of 25, 20 and 18 bits.
     """
 
     def __init__(self):
-        members = {"slot": In(SLOT_BITS), "half": In(1), "data": In(signed(PARAMETER_BITS)), "write": In(1)}
-        for slot, (shape, _) in PARAMETERS.items():
-            members |= {f"half_{slot.name.lower()}": In(1), slot.name.lower(): Out(shape)}
+        members = {"slot": In(SLOT_BITS), "half": In(1), "data": In(signed(PARAMETER_BITS)), "write": In(1),
+                   "load": In(len(PARAMETERS)), "load_half": In(len(MEMORIES))}
+        members |= {slot.name.lower(): Out(shape) for slot, (shape, _) in PARAMETERS.items()}
         super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
-        for slot, (shape, _) in PARAMETERS.items():
-            name = slot.name.lower()
-            kept = [Signal(shape, name=f"{name}{half}", reset_less=True) for half in range(2)]
-            with m.If(self.write & (self.slot == slot)):
-                for half, register in enumerate(kept):
-                    with m.If(self.half == half):
-                        m.d.sync += register.eq(self.data)
-            chosen = Mux(getattr(self, f"half_{name}"), kept[1], kept[0])
-            m.d.comb += getattr(self, name).eq(delay(m, chosen, 1, name=f"{name}_"))
+        loads = dict(zip(PARAMETERS, self.load))
+        for n, slots in enumerate(MEMORIES):
+            width = max(Shape.cast(PARAMETERS[slot][0]).width for slot in slots)
+            memory = Memory(shape=width, depth=2 << (len(slots) - 1).bit_length(), init=[])
+            m.submodules[f"memory{n}"] = memory
+            write, read = memory.write_port(), memory.read_port(domain="comb")
+            m.d.comb += [write.data.eq(self.data), read.addr[0].eq(self.load_half[n]), write.addr[0].eq(self.half)]
+            for place, slot in enumerate(slots):
+                with m.If(self.slot == slot):
+                    m.d.comb += [write.addr[1:].eq(place), write.en.eq(self.write)]
+                with m.If(loads[slot]):
+                    m.d.comb += read.addr[1:].eq(place)
+                register = Signal(PARAMETERS[slot][0], name=f"{slot.name.lower()}_kept", reset_less=True)
+                with m.If(loads[slot]):
+                    m.d.sync += register.eq(read.data)
+                m.d.comb += getattr(self, slot.name.lower()).eq(register)
         return m

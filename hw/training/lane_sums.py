@@ -1,6 +1,6 @@
 """Sums and the greatest error of a lane, of each half."""
 
-from amaranth import Array, Module, Mux, Signal, signed, unsigned
+from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from shiftwork.golden.training.config import FACTOR_BITS
@@ -24,39 +24,43 @@ class LaneSums(wiring.Component):
         Both halves become 0.
     half_{quantity}, take_{quantity} : In(1)
         ``i_{quantity}`` is added to that half, or compared with it.
-    quantity : In(2), o : Out(signed(40))
-        What the half selected by ``half_{quantity}`` has, 1 cycle later.
+    shown_{quantity} : In(1), 1 with ``take_{quantity}``
+        Without it the half counts as 0.
+    o : Out(signed(40))
+        What the half selected by ``half_{quantity}`` has, of the one quantity that is shown, or 0 without
+        one; 1 cycle later.
 
     Timing: a term each cycle. Not reset.
-    Cost: 216 flip-flops; adders of 32 and 40, a comparator of 36 bits.
+    Cost: 256 flip-flops; adders of 32 and 40, a comparator of 36 bits.
     """
 
     def __init__(self):
         members = {
             "i_plain": In(signed(ERROR_BITS)), "i_weighted": In(signed(8 + NORMAL_BITS)),
-            "i_most": In(2 * FACTOR_BITS), "quantity": In(range(len(QUANTITIES))), "o": Out(signed(SUM_BITS))}
+            "i_most": In(2 * FACTOR_BITS), "o": Out(signed(SUM_BITS))}
         for name in QUANTITIES:
-            members |= {f"clear_{name}": In(1), f"half_{name}": In(1), f"take_{name}": In(1)}
+            members |= {f"{what}_{name}": In(1) for what in ("clear", "half", "take", "shown")}
         super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
         plain = self._halves(m, "plain", signed(ERROR_BITS + 16), lambda kept: kept + self.i_plain)
         weighted = self._halves(m, "weighted", signed(SUM_BITS), lambda kept: kept + self.i_weighted)
-        most = self._halves(m, "most", unsigned(2 * FACTOR_BITS),
-                            lambda kept: Mux(self.i_most > kept, self.i_most, kept))
-        m.d.sync += self.o.eq(Array([plain, weighted, most])[self.quantity])
+        most = self._halves(m, "most", unsigned(2 * FACTOR_BITS), lambda kept: self.i_most,
+                            lambda kept: kept < self.i_most)
+        m.d.sync += self.o.eq(plain | weighted | most)
         return m
 
-    def _halves(self, m, name, shape, follower):
-        """Registers of both halves, of which the selected one takes ``follower`` of what it has."""
-        clear, half, take = (getattr(self, f"{what}_{name}") for what in ("clear", "half", "take"))
+    def _halves(self, m, name, shape, follower, changes=lambda kept: 1):
+        """Registers of both halves, of which the selected one takes ``follower`` of what it has, if it changes."""
+        clear, half, take, shown = (getattr(self, f"{what}_{name}")
+                                    for what in ("clear", "half", "take", "shown"))
         kept = [Signal(shape, name=f"{name}{n}", reset_less=True) for n in range(2)]
         selected = Signal(shape, name=f"{name}_selected")
-        m.d.comb += selected.eq(Mux(half, kept[1], kept[0]))
+        m.d.comb += selected.eq(Mux(half, kept[1], kept[0]) & shown.replicate(len(selected)))
         for n, register in enumerate(kept):
             with m.If(clear):
                 m.d.sync += register.eq(0)
-            with m.Elif(take & (half == n)):
+            with m.Elif(take & (half == n) & changes(selected)):
                 m.d.sync += register.eq(follower(selected))
         return selected

@@ -54,8 +54,7 @@ class Normalizer(wiring.Component):
                      self.x_hat.eq(shifter.o)]
 
         scaled = delay(m, self.x_hat * self.gamma, 1, name="scaled")
-        moved = Cat(scaled[:FRACTION], scaled[FRACTION:].as_signed() + self.beta).as_signed()
-        y = even(delay(m, moved, 1, name="moved"), FRACTION)
+        y = delay(m, even(scaled, FRACTION, self.beta, whole=True), 1, name="y")
         great = y[ACTIVATION_BITS:].any()
         a = Mux(y[-1], 0, y[:ACTIVATION_BITS] | great.replicate(ACTIVATION_BITS))
         m.d.comb += self.a.eq(delay(m, a, 1, name="a_"))

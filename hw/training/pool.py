@@ -27,6 +27,6 @@ class WindowPool(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        with m.If(self.first | (self.a > self.best)):
+        with m.If(self.first | (self.best < self.a)):
             m.d.sync += [self.best.eq(self.a), self.winner.eq(self.number)]
         return m

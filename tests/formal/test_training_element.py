@@ -26,22 +26,27 @@ def limited(value, bits):
 
 
 class Even(wiring.Component):
-    """`even` at each of the ``cuts``."""
+    """`even` at each of the ``cuts``, in both ways."""
 
     def __init__(self, module, width, cuts):
         self._even, self.cuts = module.even, cuts
-        super().__init__({"i": In(signed(width)), **{f"o{n}": Out(signed(width)) for n in cuts}})
+        super().__init__({"i": In(signed(width)), "more": In(signed(3)), **{
+            f"{name}{n}": Out(signed(width)) for n in cuts for name in ("o", "whole")}})
 
     def elaborate(self, platform):
         m = Module()
-        m.d.comb += [getattr(self, f"o{n}").eq(self._even(self.i, n)) for n in self.cuts]
+        for name in ("o", "whole"):
+            m.d.comb += [getattr(self, f"{name}{n}").eq(self._even(self.i, n, self.more, whole=name == "whole"))
+                         for n in self.cuts]
         return m
 
 
 def even_rules(m, dut):
     for cut in dut.cuts:
         amount = Signal(3, init=cut, name=f"amount{cut}")
-        m.d.comb += Assert(getattr(dut, f"o{cut}") == rounded(dut.i, amount))
+        m.d.comb += [
+            Assert(getattr(dut, f"o{cut}") == rounded(dut.i, amount) + dut.more),
+            Assert(getattr(dut, f"whole{cut}") == rounded(dut.i + (dut.more << cut), amount))]
 
 
 def shift_rules(lift):
@@ -83,8 +88,9 @@ def test_even(tmp_path):
 
 
 @pytest.mark.parametrize("old, new", [
-    ("any() | floor[0])", "any())"), ("[:cut - 1].any() | ", "[:cut - 2].any() | "),
-], ids=["halves", "rest"])
+    ("any() | odd)", "any())"), ("[:cut - 1].any() | ", "[:cut - 2].any() | "),
+    ("value[cut] ^ more[0] if", "value[cut] if"), ("else value[cut]", "else value[cut] ^ more[0]"),
+], ids=["halves", "rest", "whole", "apart"])
 def test_other_even_is_refuted(old, new, tmp_path):
     refuted(Even(mutant(even_shift, old, new), 7, (2, 3)), even_rules, tmp_path, depth=2, bounded=True)
 
