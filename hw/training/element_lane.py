@@ -44,7 +44,7 @@ class ElementLane(wiring.Component):
         ACTIVATE: the greatest of a window, in cycle 12; RAW: E2, in cycle 13; else E2, in cycle 22.
     best_winner : Out(2), in cycle 11
     parameter_slot, parameter_half, parameter_data, parameter_write : In, of `LaneParameters`
-    shown : In(3), in the order of `QUANTITIES`, sum : Out(signed(40)), of `LaneSums`
+    shown : In(3), in the order of `QUANTITIES`, sum : Out(signed(40)), sum_more : Out(1), of `LaneSums`
 
     Timing: an element each cycle. Not reset.
     Cost: seven multipliers of 18 bits.
@@ -56,7 +56,7 @@ class ElementLane(wiring.Component):
         super().__init__({
             "static": In(STATIC), "timed": In(TIMED), "z": In(signed(WIDE_BITS)),
             "error": In(signed(SUM_BITS)), "winner": In(2), "o": Out(signed(ERROR_BITS)),
-            "best_winner": Out(2), "shown": In(len(QUANTITIES)), "sum": Out(signed(SUM_BITS)),
+            "best_winner": Out(2), "shown": In(len(QUANTITIES)), "sum": Out(signed(SUM_BITS)), "sum_more": Out(1),
             **{f"parameter_{name}": given[name] for name in ("slot", "half", "data", "write")}})
 
     def elaborate(self, platform):
@@ -93,5 +93,5 @@ class ElementLane(wiring.Component):
                 ("clear", static.clear), ("half", timed.half), ("take", timed.take), ("shown", self.shown))]
         m.d.comb += [
             sums.i_plain.eq(Mux(static.raw, quantizer.o, line.e)), sums.i_weighted.eq(line.weighted),
-            sums.i_most.eq(quantizer.magnitude), self.sum.eq(sums.o)]
+            sums.i_most.eq(quantizer.key), self.sum.eq(sums.o), self.sum_more.eq(sums.more)]
         return m

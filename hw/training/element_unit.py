@@ -29,7 +29,7 @@ class ElementUnit(wiring.Component):
     -------
     registers : In(PASS), constant from ``start`` until ``busy`` falls
         ``groups``, ``rows``, ``columns`` (with a pool, their halves) are at least 1, all are below 2^16;
-        ``error_shift`` is -7 .. 56, ``product_shift`` 0 .. 63.
+        ``error_shift`` is -7 .. 56, ``product_shift`` 0 .. 62.
     start : In(1), busy : Out(1)
         From the cycle after ``start`` until all outputs have been given and all sums made.
     z_address, error_address, winner_address : Out(24); z_data, error_data, winner_data : In(vector)
@@ -107,7 +107,7 @@ class ElementUnit(wiring.Component):
             static.raw.eq(mode == Element.RAW), static.activate.eq(mode == Element.ACTIVATE),
             static.spread.eq(pooled), static.flagged.eq(registers.flagged),
             static.error_shift.eq(registers.error_shift + ERROR_LIFT),
-            static.product_shift.eq(registers.product_shift), static.clear.eq(0)]
+            static.product_shift.eq(registers.product_shift + registers.flagged), static.clear.eq(0)]
         for kind, made in _MADE.items():
             with m.If(self.start & (mode == kind)):
                 m.d.sync += static.clear.eq(made)
@@ -143,11 +143,11 @@ class ElementUnit(wiring.Component):
         value = delay(m, self.parameter_data, 1, name="parameter_data")
         write = delay(m, self.parameter_write, 1, reset_less=False, name="parameter_write")
         probe_lane, quantity = self.probe_address[:lane_bits], self.probe_address[lane_bits + 1:]
-        probed = Const(0, 1)
+        probed = more = Const(0, 1)
         for n in range(side):
             lane = ElementLane()
             shown = Cat(at | ((probe_lane == n) & (quantity == k)) for k, at in enumerate(summed))
-            probed |= lane.sum
+            probed, more = probed | lane.sum, more | lane.sum_more
             m.submodules[f"lane{n}"] = lane
             m.d.comb += [
                 lane.static.eq(static), lane.timed.eq(timed), lane.z.eq(self.z_data[n]),
@@ -158,4 +158,4 @@ class ElementUnit(wiring.Component):
                 lane.parameter_write.eq(write & (address[:lane_bits] == n)),
                 lane.shown.eq(delay(m, shown, 1, name="shown"))]
         # A lane that is not shown has 0.
-        m.d.comb += self.probe_data.eq(delay(m, probed, 1, name="probe_data"))
+        m.d.sync += self.probe_data.eq(probed + more)

@@ -35,10 +35,10 @@ class ErrorLine(wiring.Component):
     e : Out(signed(8)), weighted : Out(signed(24))
         In cycle 12: e, and e * x_hat.
     q : In(signed(20)), in cycle 9; p : In(signed(18)), in cycle 11; factor : In(signed(18)), in cycle 14
-    dx : Out(signed(36)), in cycle 15
+    dx : Out(signed(35)), in cycle 15: u is no -2^17
 
     Timing: an element each cycle; cycles are `Normalizer`'s. Not reset.
-    Cost: three multipliers of 18 bits, a shift of 47 bits.
+    Cost: four multipliers of 18 bits, a shift of 47 bits.
     """
 
     def __init__(self):
@@ -48,7 +48,7 @@ class ErrorLine(wiring.Component):
             "x_hat": In(signed(NORMAL_BITS)), "a": In(ACTIVATION_BITS),
             "q": In(signed(20)), "p": In(factor), "factor": In(factor),
             "e": Out(signed(_BITS)), "weighted": Out(signed(_BITS + NORMAL_BITS)),
-            "dx": Out(signed(2 * FACTOR_BITS))})
+            "dx": Out(signed(2 * FACTOR_BITS - 1))})
 
     def elaborate(self, platform):
         m = Module()
@@ -68,5 +68,5 @@ class ErrorLine(wiring.Component):
         share = delay(m, even(product, FRACTION, self.p), 1, name="share")
         difference = delay(m, Cat(Const(0, GUARD_BITS), self.e).as_signed() - share, 1, name="difference")
         u = delay(m, clipped(difference, FACTOR_BITS), 1, name="u")
-        m.d.comb += self.dx.eq(delay(m, u * self.factor, 1, name="dx_"))
+        m.d.comb += self.dx.eq(delay(m, (u * self.factor)[:len(self.dx)].as_signed(), 1, name="dx_"))
         return m

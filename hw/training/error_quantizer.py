@@ -1,6 +1,6 @@
 """Errors of a product, E2: 16 bits, or 8 bits with a flag."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from shiftwork.golden.training.config import FRACTION_BITS
@@ -32,54 +32,60 @@ class ErrorQuantizer(wiring.Component):
     -------
     i : In(signed(in_width))
     shift : In(bits)
-        r, 0 or more; constant while numbers are under way, as is
+        r, 0 or more; where flagged, r + n - 1 - 2 f. Constant while numbers are under way, as is
     flagged : In(1)
-    magnitude : Out(in_width)
-        |x|, 1 cycle later.
+    key : Out(in_width), unsigned
+        1 cycle later: 2 x, or -2 x - 1 where x < 0. It goes up with |x| = floor((key + 1) / 2), if not
+        strictly.
     o : Out(signed(out_width)), ``latency`` cycles later
 
     Timing: ``latency`` = len(levels) + 4 cycles. Not reset.
-    Cost: a `PlainShift`; adders of in_width and 2 out_width bits.
+    Cost: a `PlainShift`; an adder of out_width bits.
     """
 
     def __init__(self, in_width=SUM_BITS, out_width=ERROR_BITS, fraction=FRACTION_BITS,
                  levels=((5, 4, 3), (2, 1, 0))):
         self._fraction = fraction
-        self._plain = PlainShift(in_width + 1, out_width, out_width - 1, levels)
+        self._plain = PlainShift(in_width, out_width, out_width - 1, levels)
         self.latency = self._plain.latency + 4
         super().__init__({
             "i": In(signed(in_width)), "shift": In(levels[0][0] + 1), "flagged": In(1),
-            "magnitude": Out(in_width), "o": Out(signed(out_width))})
+            "key": Out(in_width), "o": Out(signed(out_width))})
 
     def elaborate(self, platform):
         m = Module()
-        negative = delay(m, self.i[-1], self.latency - 1, name="negative")
-        signs = self.i[-1].replicate(len(self.i))
-        absolute = Signal(len(self.i), reset_less=True)
-        m.d.sync += absolute.eq((self.i ^ signs) + self.i[-1])
+        # Of a negative x all is done with its complement -x - 1: no adder makes |x|.
+        key = delay(m, Cat(self.i[-1], self.i[:-1] ^ self.i[-1].replicate(len(self.i) - 1)), 1, name="key_")
         m.submodules.plain = plain = self._plain
-        m.d.comb += [self.magnitude.eq(absolute), plain.shift.eq(self.shift),
-                     plain.i.eq(Cat(absolute, Const(0, 1)))]
+        m.d.comb += [self.key.eq(key), plain.i.eq(Cat(key[1:], Const(0, 1))), plain.fill.eq(key[0]),
+                     plain.shift.eq(self.shift)]
+        negative = delay(m, key[0], plain.latency, name="negative")
 
-        # The quotient is |x| in steps of SQ, 2^(r - n + 1); its bit 0 is the first one behind the point. In
-        # those steps a fine one is 2^cut and a coarse one 2^(cut + f).
-        bits = self._fraction
-        cut = len(self.o) - 1 - 2 * bits
-        quotient, rest = Cat(plain.o.guard, plain.o.floor[:-1]), plain.o.sticky
-        great = plain.o.beyond | quotient[1 + cut + bits:].any()
-        coarse, limited = self.flagged & great, delay(m, plain.o.beyond, 1, name="limited")
-        floor, up = Signal(len(self.o) - 1, reset_less=True), Signal(reset_less=True)
-        for condition, low in ((~self.flagged, 0), (coarse, cut + bits), (self.flagged & ~great, cut)):
-            with m.If(condition):
-                sticky = quotient[:low].any() | rest
-                m.d.sync += [floor.eq(quotient[1 + low:]),
-                             up.eq(quotient[low] & (sticky | quotient[1 + low]))]
-        coarse = delay(m, coarse, 1, name="coarse")
+        # A step of the floor is one of SQ, or a fine one; a coarse one is 2^f fine ones. Of |x| = 2^t both
+        # make the same.
+        bits, found, beyond = self._fraction, plain.o.floor[:-1], plain.o.beyond
+        coarse = self.flagged & (beyond | found[bits:].any())
+        ups = []
+        for value, sticky in ((Cat(plain.o.guard, found), plain.o.sticky),
+                              (found[bits - 1:], plain.o.sticky | (Cat(plain.o.guard, found[:bits - 1]) !=
+                                                                   negative.replicate(bits)))):
+            # From x's floor up: its guard and, if that is a half, its bit 0 are the complement's, too.
+            ups.append((value[0] ^ negative) & (sticky | (value[1] ^ negative)))
+        most = found[bits:2 * bits].all()
+        limited = beyond | Mux(self.flagged, most | found[2 * bits:].any(), found.all())
+        coarse, limited, up, found, negative = (delay(m, value, 1, name=name) for value, name in (
+            (coarse, "coarse"), (limited, "limited"), (Mux(coarse, ups[1], ups[0]), "up"), (found, "found"),
+            (negative, "negative_late")))
+        flagged = self.flagged
 
-        rounded = floor + up
-        most = limited | Mux(coarse, rounded[bits], rounded[-1])
-        small, wide = rounded[:bits] | most.replicate(bits), rounded[:-1] | most.replicate(len(floor))
-        found = delay(m, Mux(coarse, Cat(Const(0, bits), small), wide), 1, name="found")
-        signs = negative.replicate(len(self.o))
-        m.d.comb += self.o.eq(delay(m, ((found ^ signs) + negative)[:len(self.o)].as_signed(), 1, name="e2_"))
+        # Fine bits of a coarse number are as what is added to them, so that it comes to the coarse ones.
+        up = Mux(limited, negative, up)
+        low = Mux(coarse, up.replicate(bits),
+                  (found[:bits] | limited.replicate(bits)) ^ negative.replicate(bits))
+        middle = (found[bits:2 * bits] | limited.replicate(bits)) ^ negative.replicate(bits)
+        rest = len(found) - 2 * bits
+        high = Mux(limited, (~flagged).replicate(rest), found[2 * bits:]) ^ negative.replicate(rest)
+        floor = delay(m, Cat(low, middle, high, negative).as_signed(), 1, name="floor")
+        up = delay(m, up, 1, name="up_late")
+        m.d.comb += self.o.eq(delay(m, (floor + up)[:len(self.o)].as_signed(), 1, name="e2_"))
         return m

@@ -43,10 +43,11 @@ class PlainShift(wiring.Component):
     Members
     -------
     i : In(signed(in_width))
-    shift : In, of the same cycle
+    shift : In, fill : In(1), of the same cycle
+        ``fill`` is what bits behind ``i``'s point are: 1 makes of ~x the complement of what x yields.
     o : Out({floor: signed(out_width), guard, sticky, beyond: 1})
-        The quotient's floor; its first bit behind the point; whether others are set. ``beyond``: the floor
-        has more bits than ``out_width``, only its sign counts.
+        The quotient's floor; its first bit behind the point; whether others differ from ``fill``.
+        ``beyond``: the floor has more bits than ``out_width``, only its sign counts.
 
     Timing: ``latency`` = len(levels) cycles. Not reset.
     Cost: for each bit b of the shift a multiplexer of out_width + 2 ** (b + 1) bits or fewer.
@@ -55,18 +56,19 @@ class PlainShift(wiring.Component):
     def __init__(self, in_width, out_width, lift, levels):
         self._lift, self._levels, self.latency = lift, levels, len(levels)
         super().__init__({
-            "i": In(signed(in_width)), "shift": In(levels[0][0] + 1),
+            "i": In(signed(in_width)), "shift": In(levels[0][0] + 1), "fill": In(1),
             "o": Out(data.StructLayout({"floor": signed(out_width), "guard": 1, "sticky": 1, "beyond": 1}))})
 
     def elaborate(self, platform):
         m = Module()
         # Bit 0 is the first one behind the point. Of the others only those are kept that may still come down
         # into the result; if what is dropped differs from the sign, the result is beyond.
-        value, shift = Cat(Const(0, self._lift + 1), self.i).as_signed(), self.shift
+        shift, fill = self.shift, self.fill
+        value = Cat(fill.replicate(self._lift + 1), self.i).as_signed()
         sticky, beyond = Const(0, 1), Const(0, 1)
         for n, bits in enumerate(self._levels):
             for bit in bits:
-                sticky |= shift[bit] & value[:2 ** bit].any()
+                sticky |= shift[bit] & (value[:2 ** bit] != fill.replicate(2 ** bit))
                 value, kept = Mux(shift[bit], value >> 2 ** bit, value), len(self.o.floor) + 2 ** bit
                 if len(value) > kept:
                     upper = value[kept - 1:-1]
@@ -74,6 +76,7 @@ class PlainShift(wiring.Component):
                     value = Cat(value[:kept - 1], value[-1]).as_signed()
             value, beyond = delay(m, value, 1, name=f"value{n}_"), delay(m, beyond, 1, name=f"beyond{n}_")
             sticky, shift = delay(m, sticky, 1, name=f"sticky{n}_"), delay(m, shift, 1, name=f"shift{n}_")
+            fill = delay(m, fill, 1, name=f"fill{n}_")
         m.d.comb += [self.o.floor.eq(value >> 1), self.o.guard.eq(value[0]),
                      self.o.sticky.eq(sticky), self.o.beyond.eq(beyond)]
         return m
@@ -82,7 +85,7 @@ class PlainShift(wiring.Component):
 class EvenShift(wiring.Component):
     """``o = clip(round(i * 2 ** lift / 2 ** shift))``, halves to even, clip to +-(2 ** (out_width - 1) - 1).
 
-    Parameters, members: those of `PlainShift`, but ``o``: Out(signed(out_width)).
+    Parameters, members: those of `PlainShift` without ``fill``; ``o``: Out(signed(out_width)).
 
     Timing: ``latency`` = len(levels) + 2 cycles. Not reset.
     Cost: a `PlainShift`, an adder and a multiplexer of ``out_width`` bits.
@@ -91,7 +94,8 @@ class EvenShift(wiring.Component):
     def __init__(self, in_width, out_width, lift, levels):
         self._plain = PlainShift(in_width, out_width, lift, levels)
         self.latency = self._plain.latency + 2
-        super().__init__({**self._plain.signature.members, "o": Out(signed(out_width))})
+        given = self._plain.signature.members
+        super().__init__({"i": given["i"], "shift": given["shift"], "o": Out(signed(out_width))})
 
     def elaborate(self, platform):
         m = Module()

@@ -11,33 +11,33 @@ from .error_line import NORMAL_BITS
 __all__ = ["QUANTITIES", "LaneSums"]
 
 QUANTITIES = ("plain", "weighted", "most")
-"""Sum of e or E2, sum of e * x_hat, greatest abs(dx): the number of each is its place."""
+"""Sum of e or E2, sum of e * x_hat, greatest key of dx: the number of each is its place."""
 
 
 class LaneSums(wiring.Component):
-    """Exact for up to 2 ** 16 terms: ``plain`` of 32 bits, ``weighted`` of 40, ``most`` of 36.
+    """Exact for up to 2 ** 16 terms: ``plain`` of 32 bits, ``weighted`` of 40, ``most`` of 35.
 
     Members
     -------
-    i_plain : In(signed(16)), i_weighted : In(signed(24)), i_most : In(36), unsigned
+    i_plain : In(signed(16)), i_weighted : In(signed(24)), i_most : In(35), unsigned
     clear_{quantity} : In(1)
         Both halves become 0.
     half_{quantity}, take_{quantity} : In(1)
         ``i_{quantity}`` is added to that half, or compared with it.
     shown_{quantity} : In(1), 1 with ``take_{quantity}``
         Without it the half counts as 0.
-    o : Out(signed(40))
+    o : Out(signed(40)), more : Out(1)
         What the half selected by ``half_{quantity}`` has, of the one quantity that is shown, or 0 without
-        one; 1 cycle later.
+        one; 1 cycle later. It is ``o`` + ``more``: of ``most``, a key of `ErrorQuantizer`, the magnitude.
 
     Timing: a term each cycle. Not reset.
-    Cost: 256 flip-flops; adders of 32 and 40, a comparator of 36 bits.
+    Cost: 255 flip-flops; adders of 32 and 40, a comparator of 35 bits.
     """
 
     def __init__(self):
         members = {
             "i_plain": In(signed(ERROR_BITS)), "i_weighted": In(signed(8 + NORMAL_BITS)),
-            "i_most": In(2 * FACTOR_BITS), "o": Out(signed(SUM_BITS))}
+            "i_most": In(2 * FACTOR_BITS - 1), "o": Out(signed(SUM_BITS)), "more": Out(1)}
         for name in QUANTITIES:
             members |= {f"{what}_{name}": In(1) for what in ("clear", "half", "take", "shown")}
         super().__init__(members)
@@ -46,9 +46,9 @@ class LaneSums(wiring.Component):
         m = Module()
         plain = self._halves(m, "plain", signed(ERROR_BITS + 16), lambda kept: kept + self.i_plain)
         weighted = self._halves(m, "weighted", signed(SUM_BITS), lambda kept: kept + self.i_weighted)
-        most = self._halves(m, "most", unsigned(2 * FACTOR_BITS), lambda kept: self.i_most,
+        most = self._halves(m, "most", unsigned(2 * FACTOR_BITS - 1), lambda kept: self.i_most,
                             lambda kept: kept < self.i_most)
-        m.d.sync += self.o.eq(plain | weighted | most)
+        m.d.sync += [self.o.eq(plain | weighted | most[1:]), self.more.eq(most[0])]
         return m
 
     def _halves(self, m, name, shape, follower, changes=lambda kept: 1):
