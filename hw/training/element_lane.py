@@ -47,7 +47,7 @@ class ElementLane(wiring.Component):
     shown : In(3), in the order of `QUANTITIES`, sum : Out(signed(40)), sum_more : Out(1), of `LaneSums`
 
     Timing: an element each cycle. Not reset.
-    Cost: seven multipliers of 18 bits.
+    Cost: six multipliers of 18 bits.
     """
 
     def __init__(self):

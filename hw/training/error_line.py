@@ -38,7 +38,7 @@ class ErrorLine(wiring.Component):
     dx : Out(signed(35)), in cycle 15: u is no -2^17
 
     Timing: an element each cycle; cycles are `Normalizer`'s. Not reset.
-    Cost: four multipliers of 18 bits, a shift of 47 bits.
+    Cost: three multipliers of 18 bits, a shift of 47 bits.
     """
 
     def __init__(self):
@@ -61,9 +61,11 @@ class ErrorLine(wiring.Component):
         m.d.comb += [self.e.eq(delay(m, e, 1, name="e_late")),
                      self.weighted.eq(delay(m, e * late, 1, name="weighted"))]
 
-        # cycle 10
+        # cycle 10: q's upper bits by the multiplier, its lower ones by an adder
         upper = delay(m, x_hat * self.q[_LOW:].as_signed(), 1, name="upper")
-        lower = delay(m, x_hat * self.q[:_LOW], 1, name="lower")
+        once, twice = Mux(self.q[0], x_hat, 0), Mux(self.q[1], x_hat, 0)
+        lower = delay(m, once[:NORMAL_BITS].as_signed() + (twice[:NORMAL_BITS].as_signed() << 1), 1,
+                      name="lower")
         product = delay(m, Cat(lower[:_LOW], upper + (lower >> _LOW)).as_signed(), 1, name="product")
         share = delay(m, even(product, FRACTION, self.p), 1, name="share")
         difference = delay(m, Cat(Const(0, GUARD_BITS), self.e).as_signed() - share, 1, name="difference")
