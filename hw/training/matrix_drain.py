@@ -129,16 +129,16 @@ class MatrixDrain(wiring.Component):
     def _sums(self, m, mode, total, valid):
         """The sum of as many vectors as a tile has, of a weight or of a pixel's images."""
         block = self.config.block
-        left, number, found = Signal(REGISTER_BITS), Signal(REGISTER_BITS), Signal(TILE_SUM_BITS)
-        count = Signal(REGISTER_BITS)
-        m.d.sync += count.eq(Mux(mode == Matrix.WEIGHT, block, self.registers.groups[:16] * block) - 1)
-        ends, fresh = left == 0, Signal()
+        number, found, fresh = Signal(REGISTER_BITS), Signal(TILE_SUM_BITS), Signal()
+        # Two less than vectors are still to come: of the last one it is negative.
+        count, left = (Signal(signed(REGISTER_BITS + 1), name=name) for name in ("count", "left"))
+        m.d.sync += count.eq(Mux(mode == Matrix.WEIGHT, block, self.registers.groups[:16] * block) - 2)
         m.d.sync += self.sums_write.eq(0)
         with m.If(self.start):
             m.d.sync += [number.eq(self.registers.sums_base), fresh.eq(1)]
         with m.Elif(valid & (mode != Matrix.FORWARD)):
             m.d.sync += found.eq(Mux(fresh, 0, found) + total)
-            with m.If(Mux(fresh, count == 0, ends)):
+            with m.If(Mux(fresh, count[-1], left[-1])):
                 m.d.sync += [fresh.eq(1), self.sums_write.eq(1), number.eq(number + 1),
                              self.sums_address.eq(number)]
             with m.Else():

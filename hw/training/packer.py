@@ -119,8 +119,10 @@ class Packer(wiring.Component):
     def _read(self, m, tiles, planes):
         """Reads quadrant after quadrant of the tiles; "the quadrant's last column is read"."""
         side = self._config.side
-        step, quadrant, within = Signal(3), Signal(2), Signal()
-        last = step == Mux(planes > side - 1, planes, side - 1)
+        step, quadrant, within, end = Signal(3), Signal(2), Signal(), Signal(3)
+        # Of a tile's first cycle, which is not the last one, it is that of the tile before.
+        m.d.sync += end.eq(Mux(planes > side - 1, planes, side - 1))
+        last = step == end
         ends = within & last & quadrant.all()
         m.d.comb += [tiles.take.eq(tiles.valid & (~within | ends)), tiles.read.eq(within & (step < side))]
         m.d.sync += within.eq(tiles.take | (within & ~ends))
