@@ -57,6 +57,7 @@ class RandomLanes(wiring.Component):
         address, within = delay(m, self.address, 1, name="asked"), self._part.bit_length() - 1
         starts = range(0, self._lanes, self._part)
         for n in range(self._part):
-            m.d.sync += self.chosen[n].eq(Array(self.numbers[k + n] for k in starts)[address >> within])
+            number = Array(self.numbers[k + n] for k in starts)[address >> within]
+            m.d.comb += self.chosen[n].eq(delay(m, number, 1, name=f"number{n}_"))
         m.d.comb += self.data.eq(Array(self.chosen)[delay(m, address[:within], 1, name="within")])
         return m

@@ -50,7 +50,7 @@ class UpdateUnit(wiring.Component):
     its gradient's address came. ROUND: a vector a cycle, where there is room; it is pushed 4 after its
     weights' address. ``busy`` for 16 cycles more. Reset forgets the pass, and what of it is under way.
     Cost: L times `ConstantQuantizer`, `Optimizer` and 97 multiplexers of S / L bits, S times `RandomLane` and
-    a rounding; S = 8: 1,886 LUT4, 275 CCU2C, 1,623 flip-flops, 2 multipliers (ECP5).
+    a rounding; S = 8: 1,882 LUT4, 275 CCU2C, 1,623 flip-flops, 2 multipliers (ECP5).
     """
 
     def __init__(self, config):
