@@ -29,7 +29,7 @@ class ElementUnit(wiring.Component):
     -------
     registers : In(PASS), constant from ``start`` until ``busy`` falls
         ``groups``, ``rows``, ``columns`` (with a pool, their halves) are at least 1, all are below 2^16;
-        ``error_shift`` is -7 .. 56, ``product_shift`` 0 .. 62.
+        ``error_shift`` is -7 .. 40, ``product_shift`` 0 .. 46.
     start : In(1), busy : Out(1)
         From the cycle after ``start`` until all outputs have been given and all sums made.
     z_address, error_address, winner_address : Out(24); z_data, error_data, winner_data : In(vector)

@@ -52,7 +52,7 @@ class ErrorLine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.shifter = shifter = EvenShift(SUM_BITS, _BITS, ERROR_LIFT, ((5, 4, 3), (2, 1, 0)))
+        m.submodules.shifter = shifter = EvenShift(SUM_BITS, _BITS, ERROR_LIFT, (((5, 4), (3,)), ((2,), (1,), (0,))))
         m.d.comb += [shifter.i.eq(self.error), shifter.shift.eq(self.shift)]
         passes = delay(m, self.counts, 4, name="counts") & self.a.any() & ~self.a.all()
         e = delay(m, Mux(passes, shifter.o, 0)[:_BITS].as_signed(), 1, name="e_")

@@ -25,7 +25,7 @@ class ErrorQuantizer(wiring.Component):
     ----------
     in_width, out_width, fraction : int
         Bits of x; n; f, of which n is more than the double.
-    levels : tuple of tuple of int
+    levels : tuple of tuple of tuple of int
         Bits of ``shift``, as in `PlainShift`.
 
     Members
@@ -44,12 +44,12 @@ class ErrorQuantizer(wiring.Component):
     """
 
     def __init__(self, in_width=SUM_BITS, out_width=ERROR_BITS, fraction=FRACTION_BITS,
-                 levels=((5, 4, 3), (2, 1, 0))):
+                 levels=(((5, 4), (3,)), ((2,), (1,), (0,)))):
         self._fraction = fraction
         self._plain = PlainShift(in_width, out_width, out_width - 1, levels)
         self.latency = self._plain.latency + 4
         super().__init__({
-            "i": In(signed(in_width)), "shift": In(levels[0][0] + 1), "flagged": In(1),
+            "i": In(signed(in_width)), "shift": In(levels[0][0][0] + 1), "flagged": In(1),
             "key": Out(in_width), "o": Out(signed(out_width))})
 
     def elaborate(self, platform):
