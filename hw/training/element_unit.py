@@ -158,4 +158,4 @@ class ElementUnit(wiring.Component):
                 lane.parameter_write.eq(write & (address[:lane_bits] == n)),
                 lane.shown.eq(delay(m, shown, 1, name="shown"))]
         # A lane that is not shown has 0.
-        m.d.sync += self.probe_data.eq(probed + more)
+        m.d.comb += self.probe_data.eq(delay(m, probed + more, 1, name="probe_data"))

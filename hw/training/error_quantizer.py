@@ -32,7 +32,8 @@ class ErrorQuantizer(wiring.Component):
     -------
     i : In(signed(in_width))
     shift : In(bits)
-        r, 0 or more; where flagged, r + n - 1 - 2 f. Constant while numbers are under way, as is
+        r, 0 or more; where flagged, r + n - 1 - 2 f; with the default ``levels`` 0 .. 47. Constant while
+        numbers are under way, as is
     flagged : In(1)
     key : Out(in_width), unsigned
         1 cycle later: 2 x, or -2 x - 1 where x < 0. It goes up with |x| = floor((key + 1) / 2), if not

@@ -76,7 +76,7 @@ class PlainShift(wiring.Component):
                 upper, moved = value[kept - 1 + most:], value
                 beyond |= upper != sign.replicate(len(upper))
                 far = Const(0, 1)
-                for bit, step, less in zip(bits, steps, (*steps[1:], 0)):
+                for bit, step, less in zip(bits, steps, (*steps[1:], 0), strict=True):
                     # Steps from this one up drop the lower part, others the upper one.
                     far |= shift[bit]
                     lower, upper = value[less:step], value[kept - 1 + less:kept - 1 + step]

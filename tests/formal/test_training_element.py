@@ -38,8 +38,8 @@ class Even(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         for name in ("o", "whole"):
-            m.d.comb += [getattr(self, f"{name}{n}").eq(self._even(self.i, n, self.more, whole=name == "whole"))
-                         for n in self.cuts]
+            m.d.comb += [getattr(self, f"{name}{n}").eq(
+                self._even(self.i, n, self.more, whole=name == "whole")) for n in self.cuts]
         return m
 
 
@@ -159,7 +159,8 @@ def test_quantizer(shape, tmp_path):
     ("Mux(limited, negative, up)", "up"),
     ("(~flagged).replicate", "flagged.replicate"),
     ("(floor + up)", "floor"),
-], ids=["beyond", "great", "rest", "low", "halves", "most of 16", "most of 8", "more", "limited", "up", "top", "sum"])
+], ids=["beyond", "great", "rest", "low", "halves", "most of 16", "most of 8", "more", "limited", "up", "top",
+        "sum"])
 def test_other_quantizers_are_refuted(old, new, tmp_path):
     dut = mutant(error_quantizer, old, new).ErrorQuantizer(*QUANTIZERS[0])
     refuted(dut, quantizer_rules(2), tmp_path, depth=dut.latency + 2, bounded=True)
