@@ -47,7 +47,7 @@ class ElementLane(wiring.Component):
     shown : In(3), in the order of `QUANTITIES`, sum : Out(signed(40)), sum_more : Out(1), of `LaneSums`
 
     Timing: an element each cycle. Not reset.
-    Cost: seven multipliers of 18 bits; in an ECP5 869 LUT4, 158 carry cells, 17 distributed memories of 4
+    Cost: seven multipliers of 18 bits; in an ECP5 872 LUT4, 158 carry cells, 17 distributed memories of 4
     bits, 1150 flip-flops.
     """
 
