@@ -47,7 +47,8 @@ class ElementLane(wiring.Component):
     shown : In(3), in the order of `QUANTITIES`, sum : Out(signed(40)), sum_more : Out(1), of `LaneSums`
 
     Timing: an element each cycle. Not reset.
-    Cost: six multipliers of 18 bits.
+    Cost: six multipliers of 18 bits; in an ECP5 904 LUT4, 167 carry cells, 17 distributed memories of 4
+    bits, 1150 flip-flops.
     """
 
     def __init__(self):
@@ -56,7 +57,8 @@ class ElementLane(wiring.Component):
         super().__init__({
             "static": In(STATIC), "timed": In(TIMED), "z": In(signed(WIDE_BITS)),
             "error": In(signed(SUM_BITS)), "winner": In(2), "o": Out(signed(ERROR_BITS)),
-            "best_winner": Out(2), "shown": In(len(QUANTITIES)), "sum": Out(signed(SUM_BITS)), "sum_more": Out(1),
+            "best_winner": Out(2), "shown": In(len(QUANTITIES)), "sum": Out(signed(SUM_BITS)),
+            "sum_more": Out(1),
             **{f"parameter_{name}": given[name] for name in ("slot", "half", "data", "write")}})
 
     def elaborate(self, platform):

@@ -29,7 +29,7 @@ class ElementUnit(wiring.Component):
     -------
     registers : In(PASS), constant from ``start`` until ``busy`` falls
         ``groups``, ``rows``, ``columns`` (with a pool, their halves) are at least 1, all are below 2^16;
-        ``error_shift`` is -7 .. 56, ``product_shift`` 0 .. 62.
+        ``error_shift`` is -7 .. 40, ``product_shift`` 0 .. 46.
     start : In(1), busy : Out(1)
         From the cycle after ``start`` until all outputs have been given and all sums made.
     z_address, error_address, winner_address : Out(24); z_data, error_data, winner_data : In(vector)
@@ -47,7 +47,7 @@ class ElementUnit(wiring.Component):
 
     Timing: a vector of z or errors each cycle while there is room: 2 B cycles a tile (pooled ACTIVATE 8 B),
     and fewer than 40 a pass. Reset ends a pass; parameters and sums are not reset.
-    Cost: 7 S + 1 multipliers of 18 bits.
+    Cost: 6 S + 1 multipliers of 18 bits.
     """
 
     def __init__(self, config):
@@ -158,4 +158,4 @@ class ElementUnit(wiring.Component):
                 lane.parameter_write.eq(write & (address[:lane_bits] == n)),
                 lane.shown.eq(delay(m, shown, 1, name="shown"))]
         # A lane that is not shown has 0.
-        m.d.sync += self.probe_data.eq(probed + more)
+        m.d.comb += self.probe_data.eq(delay(m, probed + more, 1, name="probe_data"))

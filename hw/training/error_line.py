@@ -30,7 +30,7 @@ class ErrorLine(wiring.Component):
     error : In(signed(40)), counts : In(1), in cycle 6
         D, and whether this is the error's place.
     shift : In(6)
-        error_shift + `ERROR_LIFT`, constant while errors are under way.
+        error_shift + `ERROR_LIFT`, 0 .. 47, constant while errors are under way.
     x_hat : In(signed(16)), in cycle 7; a : In(8), in cycle 10
     e : Out(signed(8)), weighted : Out(signed(24))
         In cycle 12: e, and e * x_hat.
@@ -52,7 +52,8 @@ class ErrorLine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.shifter = shifter = EvenShift(SUM_BITS, _BITS, ERROR_LIFT, ((5, 4, 3), (2, 1, 0)))
+        m.submodules.shifter = shifter = EvenShift(
+            SUM_BITS, _BITS, ERROR_LIFT, (((5, 4), (3,)), ((2,), (1,), (0,))))
         m.d.comb += [shifter.i.eq(self.error), shifter.shift.eq(self.shift)]
         passes = delay(m, self.counts, 4, name="counts") & self.a.any() & ~self.a.all()
         e = delay(m, Mux(passes, shifter.o, 0)[:_BITS].as_signed(), 1, name="e_")

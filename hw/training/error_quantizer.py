@@ -25,14 +25,15 @@ class ErrorQuantizer(wiring.Component):
     ----------
     in_width, out_width, fraction : int
         Bits of x; n; f, of which n is more than the double.
-    levels : tuple of tuple of int
+    levels : tuple of tuple of tuple of int
         Bits of ``shift``, as in `PlainShift`.
 
     Members
     -------
     i : In(signed(in_width))
     shift : In(bits)
-        r, 0 or more; where flagged, r + n - 1 - 2 f. Constant while numbers are under way, as is
+        r, 0 or more; where flagged, r + n - 1 - 2 f; with the default ``levels`` 0 .. 47. Constant while
+        numbers are under way, as is
     flagged : In(1)
     key : Out(in_width), unsigned
         1 cycle later: 2 x, or -2 x - 1 where x < 0. It goes up with |x| = floor((key + 1) / 2), if not
@@ -44,12 +45,12 @@ class ErrorQuantizer(wiring.Component):
     """
 
     def __init__(self, in_width=SUM_BITS, out_width=ERROR_BITS, fraction=FRACTION_BITS,
-                 levels=((5, 4, 3), (2, 1, 0))):
+                 levels=(((5, 4), (3,)), ((2,), (1,), (0,)))):
         self._fraction = fraction
         self._plain = PlainShift(in_width, out_width, out_width - 1, levels)
         self.latency = self._plain.latency + 4
         super().__init__({
-            "i": In(signed(in_width)), "shift": In(levels[0][0] + 1), "flagged": In(1),
+            "i": In(signed(in_width)), "shift": In(levels[0][0][0] + 1), "flagged": In(1),
             "key": Out(in_width), "o": Out(signed(out_width))})
 
     def elaborate(self, platform):

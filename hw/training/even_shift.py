@@ -37,8 +37,9 @@ class PlainShift(wiring.Component):
         Bits of ``i`` and of the integer.
     lift : int
         What a shift of 0 moves to the left.
-    levels : tuple of tuple of int
-        Of each register the bits of ``shift`` that come before it, the highest first, down to bit 0.
+    levels : tuple of tuple of tuple of int
+        Of each register the bits of ``shift`` that come before it, the highest first, down to bit 0. Of the
+        bits of an innermost tuple one is set at the most.
 
     Members
     -------
@@ -50,13 +51,14 @@ class PlainShift(wiring.Component):
         ``beyond``: the floor has more bits than ``out_width``, only its sign counts.
 
     Timing: ``latency`` = len(levels) cycles. Not reset.
-    Cost: for each bit b of the shift a multiplexer of out_width + 2 ** (b + 1) bits or fewer.
+    Cost: for each bit of the shift a multiplexer of out_width + 2 ** b bits or fewer; b is the last one of
+    the bit's tuple.
     """
 
     def __init__(self, in_width, out_width, lift, levels):
         self._lift, self._levels, self.latency = lift, levels, len(levels)
         super().__init__({
-            "i": In(signed(in_width)), "shift": In(levels[0][0] + 1), "fill": In(1),
+            "i": In(signed(in_width)), "shift": In(levels[0][0][0] + 1), "fill": In(1),
             "o": Out(data.StructLayout({"floor": signed(out_width), "guard": 1, "sticky": 1, "beyond": 1}))})
 
     def elaborate(self, platform):
@@ -66,14 +68,22 @@ class PlainShift(wiring.Component):
         shift, fill = self.shift, self.fill
         value = Cat(fill.replicate(self._lift + 1), self.i).as_signed()
         sticky, beyond = Const(0, 1), Const(0, 1)
-        for n, bits in enumerate(self._levels):
-            for bit in bits:
-                sticky |= shift[bit] & (value[:2 ** bit] != fill.replicate(2 ** bit))
-                value, kept = Mux(shift[bit], value >> 2 ** bit, value), len(self.o.floor) + 2 ** bit
-                if len(value) > kept:
-                    upper = value[kept - 1:-1]
-                    beyond |= upper != value[-1].replicate(len(upper))
-                    value = Cat(value[:kept - 1], value[-1]).as_signed()
+        for n, level in enumerate(self._levels):
+            for bits in level:
+                steps = [2 ** bit for bit in bits]
+                sign, kept, most = value[-1], len(self.o.floor) + steps[-1], steps[0]
+                value = Cat(value, sign.replicate(max(kept + most - len(value), 0))).as_signed()
+                upper, moved = value[kept - 1 + most:], value
+                beyond |= upper != sign.replicate(len(upper))
+                far = Const(0, 1)
+                for bit, step, less in zip(bits, steps, (*steps[1:], 0), strict=True):
+                    # Steps from this one up drop the lower part, others the upper one.
+                    far |= shift[bit]
+                    lower, upper = value[less:step], value[kept - 1 + less:kept - 1 + step]
+                    sticky |= far & (lower != fill.replicate(len(lower)))
+                    beyond |= ~far & (upper != sign.replicate(len(upper)))
+                    moved = Mux(shift[bit], value >> step, moved)
+                value = Cat(moved[:kept - 1], sign).as_signed()
             value, beyond = delay(m, value, 1, name=f"value{n}_"), delay(m, beyond, 1, name=f"beyond{n}_")
             sticky, shift = delay(m, sticky, 1, name=f"sticky{n}_"), delay(m, shift, 1, name=f"shift{n}_")
             fill = delay(m, fill, 1, name=f"fill{n}_")

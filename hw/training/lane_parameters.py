@@ -42,7 +42,7 @@ class LaneParameters(wiring.Component):
         The register, from the next cycle on; the names are those of `Slot` in small letters.
 
     Timing: what is written counts from the next cycle on. Not reset.
-    Cost: 120 flip-flops, distributed memories of 25, 20 and 18 bits.
+    Cost: 120 flip-flops, distributed memories of 25, 20 and 18 bits: in an ECP5 17 of 4 bits, and 12 LUT4.
     """
 
     def __init__(self):
@@ -53,20 +53,20 @@ class LaneParameters(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        loads = dict(zip(PARAMETERS, self.load))
+        loads = dict(zip(PARAMETERS, self.load, strict=True))
         for n, slots in enumerate(MEMORIES):
             width = max(Shape.cast(PARAMETERS[slot][0]).width for slot in slots)
             memory = Memory(shape=width, depth=2 << (len(slots) - 1).bit_length(), init=[])
             m.submodules[f"memory{n}"] = memory
             write, read = memory.write_port(), memory.read_port(domain="comb")
-            m.d.comb += [write.data.eq(self.data), read.addr[0].eq(self.load_half[n]), write.addr[0].eq(self.half)]
+            m.d.comb += [write.data.eq(self.data), write.addr[0].eq(self.half),
+                         read.addr[0].eq(self.load_half[n])]
             for place, slot in enumerate(slots):
                 with m.If(self.slot == slot):
                     m.d.comb += [write.addr[1:].eq(place), write.en.eq(self.write)]
-                with m.If(loads[slot]):
-                    m.d.comb += read.addr[1:].eq(place)
                 register = Signal(PARAMETERS[slot][0], name=f"{slot.name.lower()}_kept", reset_less=True)
                 with m.If(loads[slot]):
+                    m.d.comb += read.addr[1:].eq(place)
                     m.d.sync += register.eq(read.data)
                 m.d.comb += getattr(self, slot.name.lower()).eq(register)
         return m

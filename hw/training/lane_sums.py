@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from shiftwork.golden.training.config import FACTOR_BITS
 from shiftwork.golden.training.engine_config import ERROR_BITS, SUM_BITS
 
+from ..common.delay import delay
 from .error_line import NORMAL_BITS
 
 __all__ = ["QUANTITIES", "LaneSums"]
@@ -48,11 +49,12 @@ class LaneSums(wiring.Component):
         weighted = self._halves(m, "weighted", signed(SUM_BITS), lambda kept: kept + self.i_weighted)
         most = self._halves(m, "most", unsigned(2 * FACTOR_BITS - 1), lambda kept: self.i_most,
                             lambda kept: kept < self.i_most)
-        m.d.sync += [self.o.eq(plain | weighted | most[1:]), self.more.eq(most[0])]
+        m.d.comb += [self.o.eq(delay(m, plain | weighted | most[1:], 1, name="o_")),
+                     self.more.eq(delay(m, most[0], 1, name="more_"))]
         return m
 
     def _halves(self, m, name, shape, follower, changes=lambda kept: 1):
-        """Registers of both halves, of which the selected one takes ``follower`` of what it has, if it changes."""
+        """Registers of both halves; the selected one takes ``follower`` of what it has, if it ``changes``."""
         clear, half, take, shown = (getattr(self, f"{what}_{name}")
                                     for what in ("clear", "half", "take", "shown"))
         kept = [Signal(shape, name=f"{name}{n}", reset_less=True) for n in range(2)]

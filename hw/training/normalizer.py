@@ -49,7 +49,8 @@ class Normalizer(wiring.Component):
         high = delay(m, centred[_PART:].as_signed() * self.mantissa, 1, name="high")
         width = len(centred) + len(self.mantissa)
         product = Cat(low[:_PART], high + low[_PART:])[:width].as_signed()
-        m.submodules.shifter = shifter = EvenShift(width, NORMAL_BITS, 0, ((5, 4, 3), (2, 1, 0)))
+        m.submodules.shifter = shifter = EvenShift(
+            width, NORMAL_BITS, 0, (((5,), (4,), (3,)), ((2,), (1,), (0,))))
         m.d.comb += [shifter.i.eq(delay(m, product, 1, name="product")), shifter.shift.eq(self.shift),
                      self.x_hat.eq(shifter.o)]
 

@@ -1,8 +1,10 @@
 # amaranth: UnusedElaboratable=no
 """Rounding shifts, limits and both formats of E2 are their formulas, whatever comes."""
 
+from itertools import combinations
+
 import pytest
-from amaranth.hdl import Assert, Assume, Module, Mux, Signal, signed
+from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from shiftwork.hw.common.delay import delay
@@ -36,8 +38,8 @@ class Even(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         for name in ("o", "whole"):
-            m.d.comb += [getattr(self, f"{name}{n}").eq(self._even(self.i, n, self.more, whole=name == "whole"))
-                         for n in self.cuts]
+            m.d.comb += [getattr(self, f"{name}{n}").eq(
+                self._even(self.i, n, self.more, whole=name == "whole")) for n in self.cuts]
         return m
 
 
@@ -49,8 +51,11 @@ def even_rules(m, dut):
             Assert(getattr(dut, f"whole{cut}") == rounded(dut.i + (dut.more << cut), amount))]
 
 
-def shift_rules(lift):
+def shift_rules(lift, *alternatives):
+    """Of each of the ``alternatives``, bits of the shift, one is set at the most."""
     def rules(m, dut):
+        for bits in alternatives:
+            m.d.comb += Assume(~Cat(dut.shift[a] & dut.shift[b] for a, b in combinations(bits, 2)).any())
         i, shift = (delay(m, value, dut.latency) for value in (dut.i, dut.shift))
         right = limited(rounded(i, shift, lift), len(dut.o))
         m.d.comb += Assert(~old_enough(m, dut.latency) | (dut.o == right))
@@ -81,8 +86,11 @@ def quantizer_rules(fraction):
     return rules
 
 
-SHIFTS = [(6, 4, 2, ((3, 2), (1, 0))), (5, 6, 0, ((2, 1, 0),)), (7, 3, 1, ((2,), (1,), (0,)))]
-QUANTIZERS = [(7, 6, 2, ((3, 2), (1, 0))), (7, 5, 2, ((2, 1, 0),)), (5, 8, 3, ((3, 2, 1, 0),))]
+SHIFTS = [(6, 4, 2, (((3,), (2,)), ((1,), (0,)))), (5, 6, 0, (((2,), (1,), (0,)),)),
+          (7, 3, 1, (((2,),), ((1,),), ((0,),)))]
+QUANTIZERS = [(7, 6, 2, (((3,), (2,)), ((1,), (0,)))), (7, 5, 2, (((2,), (1,), (0,)),)),
+              (5, 8, 3, (((3,), (2,), (1,), (0,)),))]
+TOGETHER = [(7, 3, 2, (((3, 2), (1,)), ((0,),))), (8, 3, 1, (((3,),), ((2, 1, 0),)))]
 
 
 def test_even(tmp_path):
@@ -103,15 +111,30 @@ def test_shift(shape, tmp_path):
     prove(dut, shift_rules(shape[2]), tmp_path, depth=dut.latency + 1)
 
 
+@pytest.mark.parametrize("shape", TOGETHER)
+def test_shift_of_alternatives(shape, tmp_path):
+    dut = even_shift.EvenShift(*shape)
+    rules = shift_rules(shape[2], *(bits for level in shape[3] for bits in level))
+    prove(dut, rules, tmp_path, depth=dut.latency + 1)
+
+
 @pytest.mark.parametrize("old, new", [
-    ("sticky |= shift[bit] &", "sticky = shift[bit] &"),
-    ("(value[:2 ** bit] !=", "(value[:bit] !="),
-    ("len(self.o.floor) + 2 ** bit", "len(self.o.floor) + bit"),
-    ("beyond |= upper", "beyond = upper"),
+    ("far |= shift[bit]", "far = shift[bit]"), ("(*steps[1:], 0)", "[0] * len(steps)"),
+], ids=["farther", "less"])
+def test_other_alternatives_are_refuted(old, new, tmp_path):
+    dut = mutant(even_shift, old, new).EvenShift(*TOGETHER[0])
+    refuted(dut, shift_rules(2, (3, 2)), tmp_path, depth=dut.latency + 2, bounded=True)
+
+
+@pytest.mark.parametrize("old, new", [
+    ("sticky |= far &", "sticky = far &"),
+    ("lower, upper = value[less:step]", "lower, upper = value[less:step - 1]"),
+    ("len(self.o.floor) + steps[-1]", "len(self.o.floor) + bits[-1]"),
+    ("beyond |= upper", "beyond = upper"), ("beyond |= ~far", "beyond = ~far"),
     ("floor[0]) & ~plain.o.beyond", "floor[0])"),
     ("low[0] | (negative & ~low.any())", "low[0]"),
     ("(upper.all() | ~upper.any()) & ~beyond", "~beyond"),
-], ids=["sticky", "dropped", "kept", "beyond", "up", "symmetric", "fits"])
+], ids=["sticky", "dropped", "kept", "beyond", "near", "up", "symmetric", "fits"])
 def test_other_shifts_are_refuted(old, new, tmp_path):
     dut = mutant(even_shift, old, new).EvenShift(*SHIFTS[0])
     refuted(dut, shift_rules(SHIFTS[0][2]), tmp_path, depth=dut.latency + 2, bounded=True)
@@ -136,7 +159,8 @@ def test_quantizer(shape, tmp_path):
     ("Mux(limited, negative, up)", "up"),
     ("(~flagged).replicate", "flagged.replicate"),
     ("(floor + up)", "floor"),
-], ids=["beyond", "great", "rest", "low", "halves", "most of 16", "most of 8", "more", "limited", "up", "top", "sum"])
+], ids=["beyond", "great", "rest", "low", "halves", "most of 16", "most of 8", "more", "limited", "up", "top",
+        "sum"])
 def test_other_quantizers_are_refuted(old, new, tmp_path):
     dut = mutant(error_quantizer, old, new).ErrorQuantizer(*QUANTIZERS[0])
     refuted(dut, quantizer_rules(2), tmp_path, depth=dut.latency + 2, bounded=True)
