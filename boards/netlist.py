@@ -20,18 +20,20 @@ class Target:
     out_of_context: tuple[str, ...]  #: options; without any, the ports are taken off the netlist instead
     pins: tuple[str, ...]            #: options where ports go on pins that nextpnr chooses
     frequency: float                 #: MHz that placement strives for
-    #: for designs of several arrays: a command before flip-flops are mapped, and options of nextpnr
+    #: for designs of several arrays, or that fill a chip: a command before flip-flops are mapped, and
+    #: options of nextpnr
     registers: str = ""
     arrays: tuple[str, ...] = ()
-    full: tuple[str, ...] = ()       #: further ones of a chip that they fill, on pins
+    full: tuple[str, ...] = ()       #: further ones of a chip that is full
+    short: tuple[str, ...] = ()      #: and of one that several arrays fill
 
 
 TARGETS = {
     # -nowidelut: trees of LUTs instead of PFUMX and L6MUX21 cells; insurance, says docs/decisions/0006.
     # registers: a reset or an enable of a few flip-flops becomes logic, and a chip that is full can be
     # placed, says docs/decisions/0019; the cells are those of synth_ecp5's own call. arrays: the default
-    # router rips up 4 of 10 connections of such a chip, and goes slower and slower. full: a placer that
-    # looks for short wires, and nothing but these.
+    # router rips up 4 of 10 connections of such a chip, and goes slower and slower. full: a placer whose
+    # wires are shorter. short: it looks at nothing but these.
     "ecp5-85k": Target(synth="synth_ecp5", options="-nowidelut", nextpnr="nextpnr-ecp5",
                        part=("--85k", "--speed", "6"), frequency=120.0,
                        out_of_context=("--package", "CABGA381", "--out-of-context"),
@@ -40,7 +42,7 @@ TARGETS = {
                                  "-cell $_SDFF_?P?_ r -cell $_DFFE_??_ 01 -cell $_DFFE_?P??_ r "
                                  "-cell $_SDFFE_?P??_ r",
                        arrays=("--router", "router2"),
-                       full=("--placer", "static", "--no-tmdriv", "--router2-alt-weights")),
+                       full=("--placer", "static", "--router2-alt-weights"), short=("--no-tmdriv",)),
     "ice40-up5k": Target(synth="synth_ice40", options="-device u -dsp", nextpnr="nextpnr-ice40",
                          part=("--up5k", "--package", "sg48"), frequency=24.0,
                          out_of_context=(), pins=("--pcf-allow-unconstrained",)),
@@ -60,37 +62,38 @@ class Script:
     options: str
     after: str
     place: tuple[str, ...] = ()  #: options of nextpnr
+    several: bool = False        #: of several arrays
 
 
-def script(verilog, part, top=None):
+def script(verilog, part, top=None, full=False):
     """The Script of a design, read already; without a name its ``top`` is the module that no other uses.
 
+    ``full``: the design fills the chip, and is made as those of several arrays are.
     Modules of several arrays, all alike, are made once. Each array keeps its module, and so its registers,
     until everything is mapped: equal registers of several arrays, which stand there because the arrays are
     far from each other, are never made one.
     """
     first = f"{part.synth} {part.options}{f' -top {top}' if top else ''} -run"
     units = re.findall(r"^module \\(\S+\.unit)\d+ *\(", verilog, re.M)
-    before, steps, after = [], [f"{first} begin:map_luts"], []
-    if len(units) > 1:
+    before, steps, after, several = [], [f"{first} begin:map_luts"], [], len(units) > 1
+    if (several or full) and part.registers:
+        steps = [f"{first} begin:map_ffs", "opt_clean", part.registers, f"{first} map_ffs:map_luts"]
+    if several:
         unit = f"{units[0]}0"
         before = [f"chtype -set {unit} t:{units[0]}? t:{units[0]}??",
                   f"hierarchy -check {f'-top {top}' if top else '-auto-top'}",
                   f"setattr -mod -set keep_hierarchy 1 {unit}"]
-        if part.registers:
-            steps = [f"{first} begin:map_ffs", "opt_clean", part.registers, f"{first} map_ffs:map_luts"]
         after = [f"setattr -mod -unset keep_hierarchy {unit}", "flatten"]
     return Script("\n".join([*before, *steps, "rename -hide"]), f"{part.options} -run map_luts:",
                   "\n".join([*after, "tee -q -o cells.json stat -json"]),
-                  part.arrays if len(units) > 1 else ())
+                  (*(part.arrays if several or full else ()), *(part.full if full else ())), several)
 
 
-def netlist(verilog, part, folder, out_of_context):
-    """Synthesizes to ``top.json`` and ``cells.json`` in ``folder``; the log's path.
+def netlist(made, verilog, part, folder, out_of_context):
+    """Synthesizes by Script ``made`` to ``top.json`` and ``cells.json`` in ``folder``; the log's path.
 
     Raises ToolError where yosys is missing or fails.
     """
-    made = script(verilog, part)
     (folder / "top.v").write_text(verilog)
     (folder / "top.ys").write_text(
         f"read_verilog top.v\nhierarchy -check -auto-top\n{made.before}\n{part.synth} {made.options}\n"

@@ -5,6 +5,7 @@ import os
 import re
 import statistics
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +28,8 @@ class Result:
     bitstream: Path | None = None
 
 
-def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, frequency=None, progress=None):
+def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, frequency=None, progress=None,
+               full=False):
     """Cells and clock frequency of a design on a part; a Result.
 
     Parameters
@@ -42,12 +44,15 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
         Of placement; each is one run.
     out_of_context : bool
         Leave the ports unconnected instead of placing them on pins, of the ECP5's largest package. A design
-        that fills the chip needs pins: they hold the placer's first solution apart. With several arrays it is
+        of several arrays that fills the chip needs pins: they hold the placer's first solution apart; it is
         placed for short wires, not for its clock (docs/decisions/0019).
     frequency : float, optional
         MHz to strive for; it changes the result a little, so compare only at the same one.
     progress : function of str, optional
         Told each step.
+    full : bool
+        The design, of one array, fills the chip: few of its resets and enables stay, and placer and router
+        are those for such a chip (docs/decisions/0019, 0024).
 
     Raises ValueError for an unknown target, no seeds, or Verilog without a module; ToolError where a tool
     fails.
@@ -56,36 +61,40 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
     if not seeds:
         raise ValueError("Seeds must be at least one integer, not none")
     progress = progress or (lambda text: None)
-    part, folder, logs = _netlist(verilog, target, build_dir, progress, out_of_context)
-    reports = []
-    several = script(verilog, part).place
-    options = (*(part.out_of_context if out_of_context else part.pins), *several,
-               *(part.full if several and not out_of_context else ()))
-    for seed in seeds:
-        progress(f"place and route for {target}, seed {seed}")
+    part, made, folder, logs = _netlist(verilog, target, build_dir, progress, out_of_context, full)
+    options = (*part.part, *(part.out_of_context if out_of_context else part.pins), *made.place,
+               *((*part.full, *part.short) if made.several and not out_of_context else ()))
+
+    def routed(seed):
         name = f"seed{seed}"
-        arguments = [*part.part, *options, "--json", "top.json", "--report", f"{name}.json", "--quiet",
+        arguments = [*options, "--json", "top.json", "--report", f"{name}.json", "--quiet",
                      "--seed", str(seed), "--freq", f"{frequency or part.frequency:g}", "--timing-allow-fail",
                      "--log", f"{name}.log"]
-        logs.append(run(part.nextpnr, arguments, folder, f"{name}.log"))
-        reports.append(json.loads((folder / f"{name}.json").read_text()))
+        return run(part.nextpnr, arguments, folder, f"{name}.log")
+
+    for seed in seeds:
+        progress(f"place and route for {target}, seed {seed}")
+    # Beside each other: a run takes one core, and of a chip that is full most of an hour.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        logs += pool.map(routed, seeds)
+    reports = [json.loads((folder / f"seed{seed}.json").read_text()) for seed in seeds]
     return _result(folder, reports, logs)
 
 
-def pack(verilog, target, build_dir, progress=None):
+def pack(verilog, target, build_dir, progress=None, full=False):
     """What a design takes of a part, synthesized and packed but not placed: {resource: (used, available)}.
 
     Arguments and errors are those of `synthesize`, out of context.
     """
-    part, folder, _ = _netlist(verilog, target, build_dir, progress or (lambda text: None), True)
+    part, _, folder, _ = _netlist(verilog, target, build_dir, progress or (lambda text: None), True, full)
     arguments = [*part.part, *part.out_of_context, "--json", "top.json", "--pack-only", "--quiet"]
     log = run(part.nextpnr, [*arguments, "--log", "pack.log"], folder, "pack.log").read_text()
     found = re.findall(r"(\w+): +(\d+)/ *(\d+) +\d+%", log[log.index("Device utilisation"):])
     return {name: (int(used), int(available)) for name, used, available in sorted(found)}
 
 
-def _netlist(verilog, target, build_dir, progress, out_of_context):
-    """Synthesizes to ``top.json``; the Target, the folder, and a list with the log's path."""
+def _netlist(verilog, target, build_dir, progress, out_of_context, full):
+    """Synthesizes to ``top.json``; the Target, the Script, the folder, and a list with the log's path."""
     if target not in TARGETS:
         raise ValueError(f"Target must be {' or '.join(sorted(TARGETS))}, not {target!r}")
     if not re.search(r"^\s*module\s", verilog, re.M):
@@ -93,7 +102,8 @@ def _netlist(verilog, target, build_dir, progress, out_of_context):
     part, folder = TARGETS[target], Path(build_dir)
     folder.mkdir(parents=True, exist_ok=True)
     progress(f"synthesis for {target}")
-    return part, folder, [netlist(verilog, part, folder, out_of_context)]
+    made = script(verilog, part, full=full)
+    return part, made, folder, [netlist(made, verilog, part, folder, out_of_context)]
 
 
 def bitstream(config, board, build_dir, *, frequency=None, seed=None, engine=None, progress=None):

@@ -43,7 +43,8 @@ def _packed(bench, name, make):
     from shiftwork.boards.synthesis import pack
 
     bench.note(f"{name}, packed")
-    return bench.once(("packed", name), lambda: pack(make(CONFIG), "ecp5-85k", bench.folder(f"pack-{name}")))
+    return bench.once(("packed", name), lambda: pack(
+        make(CONFIG), "ecp5-85k", bench.folder(f"pack-{name}"), full=True))
 
 
 def cells(bench):
@@ -58,7 +59,7 @@ def cells(bench):
 
 def fmax(bench):
     """The whole engine's clock, out of context."""
-    found = synthesis(bench, training, CONFIG)
+    found = synthesis(bench, training, CONFIG, full=True)
     yield at_least("engine/fmax", "MHz, ECP5 speed 6, median of seeds 1-3", found.median, _FMAX)
 
 

@@ -32,10 +32,21 @@ endmodule
 ])
 def test_few_flip_flops(tmp_path, name, bits, kept):
     """A reset of fewer than 100 becomes logic, and so does the enable below it; in arrays alone."""
-    netlist(_arrays(name, bits), ECP5, tmp_path, True)
+    _few(_arrays(name, bits), tmp_path, bits, kept, copies=2 if name == "unit" else 1)
+
+
+@pytest.mark.parametrize("full, bits, kept", [(True, 4, (False, False)), (True, 100, (True, True)),
+                                              (False, 4, (True, True))])
+def test_few_flip_flops_of_a_chip_that_is_full(tmp_path, full, bits, kept):
+    _few(_arrays("part", bits), tmp_path, bits, kept, copies=1, full=full)
+
+
+def _few(verilog, tmp_path, bits, kept, copies, **options):
+    """Each flip-flop has an enable and a reset, or none, as ``kept``."""
+    netlist(script(verilog, ECP5, **options), verilog, ECP5, tmp_path, True)
     cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"].values()
     flip_flops = [cell for cell in cells if cell["type"] == "TRELLIS_FF"]
-    assert len(flip_flops) == (2 if name == "unit" else 1) * bits
+    assert len(flip_flops) == copies * bits
     for cell in flip_flops:
         reset = cell["connections"]["LSR"][0] not in ("0", "x")
         assert (cell["parameters"]["CEMUX"] == "CE", reset) == kept
@@ -57,3 +68,6 @@ def test_boards_of_arrays(arrays, name, kept):
                         ("hierarchy -check -top top", made.before)):
         assert (text in place) == (arrays > 1)
     assert ("dfflegalize" in made.before) == (made.place == ("--router", "router2")) == (len(kept) == 2)
+    full = script(top.core, part, "top", full=True)
+    assert ("static" in full.place) == ("dfflegalize" in full.before) == (name == "ulx3s-85f")
+    assert full.several == made.several == (arrays > 1)
