@@ -78,8 +78,8 @@ class Alu(wiring.Component):
         m.submodules.root = root = Root(WORD_BITS)
         for unit, ops in ((shifter, SHIFTS), (multiplier, (Op.MUL,)), (divider, (Op.DIV,)),
                           (root, (Op.ROOT,))):
-            m.d.comb += [unit.start.eq(self.start & self.op.matches(*ops)), unit.x.eq(self.x)]
+            m.d.comb += [unit.start.eq(self.start & self._is(m, *ops)), unit.x.eq(self.x)]
             if unit is not root:
                 m.d.comb += unit.y.eq(self.y)
-        m.d.comb += shifter.op.eq(self.op)
+        m.d.comb += shifter.op.eq(delay(m, self.op, 1, name="op_"))
         return shifter, multiplier, divider, root

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...golden.training.registers import REGISTER_BITS, REGISTERS
+from ..common.delay import delay
 from .layouts import PASS
 
 __all__ = ["PassRegisters"]
@@ -15,7 +16,7 @@ class PassRegisters(wiring.Component):
 
     Members: ``address``: In(24), ``data``: In(24), ``write``: In(1), ``o``: Out(PASS).
 
-    Timing: one cycle. After a reset all are 0.
+    Timing: two cycles. After a reset all are 0.
     """
 
     def __init__(self):
@@ -24,7 +25,10 @@ class PassRegisters(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        data = delay(m, self.data, 1, name="data_")
         for number, name in enumerate(REGISTERS):
-            with m.If(self.write & (self.address == number)):
-                m.d.sync += self.o[name].eq(self.data)
+            chosen = delay(m, self.write & (self.address == number), 1, reset_less=False,
+                           name=f"writes_{name}")
+            with m.If(chosen):
+                m.d.sync += self.o[name].eq(data)
         return m

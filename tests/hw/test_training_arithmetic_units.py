@@ -89,9 +89,11 @@ def operands(rng, op):
 
 
 async def computed(ctx, dut, op, x, y):
-    """The result and the cycles behind ``start``."""
-    for name, value in (("op", op), ("x", x), ("y", y), ("start", 1)):
+    """The result and the cycles behind ``start``, a cycle after the operands."""
+    for name, value in (("op", op), ("x", x), ("y", y)):
         ctx.set(getattr(dut, name), value)
+    await ctx.tick()
+    ctx.set(dut.start, 1)
     await ctx.tick()
     ctx.set(dut.start, 0)
     cycles = 0
