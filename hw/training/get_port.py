@@ -46,7 +46,7 @@ class GetPort(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         lane = delay(m, self.address[:self._config.side.bit_length() - 1], 1, name="lane")
-        chosen = Signal.like(self.data)
+        chosen = Signal.like(self.data, reset_less=True)
         with m.Switch(self.kind):
             for kind in shapes(self._config):
                 value = getattr(self, f"get_{kind.name.lower()}")

@@ -55,13 +55,18 @@ class MatrixDrain(wiring.Component):
         m = Module()
         side, mode = self.config.side, self.registers.matrix_mode[:2]
         forward = delay(m, mode == Matrix.FORWARD, 1, name="forward")
-        bias = Signal(vector(side, WEIGHT_BITS))
+        bias = Signal(vector(side, WEIGHT_BITS), reset_less=True)
         with m.If(self.bias_write):
             m.d.sync += bias[self.bias_lane].eq(self.bias_data)
 
         tree = m.submodules.tree = AdderTree(side, SUM_BITS + side.bit_length() - 1)
-        most = Signal(data.ArrayLayout(SUM_BITS, side))
-        totals, squares = Signal(vector(side, SUM_BITS)), Signal(data.ArrayLayout(_SQUARE_BITS, side))
+        # Numbers need no reset: a pass begins with 0.
+        most, totals, squares, z, wide = (
+            Signal(layout, reset_less=True, name=name) for layout, name in (
+                (data.ArrayLayout(SUM_BITS, side), "most"), (vector(side, SUM_BITS), "totals"),
+                (data.ArrayLayout(_SQUARE_BITS, side), "squares"), (vector(side, WIDE_BITS), "z"),
+                (vector(side, SUM_BITS), "wide")))
+        m.d.comb += [self.z_data.eq(z), self.wide_data.eq(wide)]
         marks = [self.i_valid]
         for n in range(4 + tree.latency):
             marks.append(delay(m, marks[-1], 1, reset_less=False, name=f"mark{n}_"))
@@ -72,11 +77,11 @@ class MatrixDrain(wiring.Component):
                                 for name in ("total", "magnitude"))
             lift = Mux(forward, bias[n] << PRODUCT_FRACTION - FRACTION, 0)
             m.d.sync += [total.eq(self.i[n] + lift), magnitude.eq(Mux(total < 0, -total, total)),
-                         self.z_data[n].eq(clipped(total, WIDE_BITS)), self.wide_data[n].eq(total)]
-            product = self._square(m, delay(m, self.z_data[n], 1, name=f"z{n}_"), n)
+                         z[n].eq(clipped(total, WIDE_BITS)), wide[n].eq(total)]
+            product = self._square(m, delay(m, z[n], 1, name=f"z{n}_"), n)
             m.d.comb += tree.i[n].eq(magnitude.as_unsigned())
             with m.If(marks[2] & forward):
-                m.d.sync += totals[n].eq(totals[n] + self.z_data[n])
+                m.d.sync += totals[n].eq(totals[n] + z[n])
             with m.Elif(begin & forward):
                 m.d.sync += totals[n].eq(0)
             with m.If(marks[5] & forward):
@@ -95,7 +100,7 @@ class MatrixDrain(wiring.Component):
             for n, value in enumerate((*totals, *squares, *most)):
                 with m.Case(n):
                     m.d.sync += probe.eq(value)
-        m.d.sync += self.probe_data.eq(probe)
+        m.d.comb += self.probe_data.eq(delay(m, probe, 1, name="probe_"))
         m.d.comb += self.busy.eq(Cat(*marks).any() | self.sums_write)
         return m
 
@@ -129,7 +134,8 @@ class MatrixDrain(wiring.Component):
     def _sums(self, m, mode, total, valid):
         """The sum of as many vectors as a tile has, of a weight or of a pixel's images."""
         block = self.config.block
-        number, found, fresh = Signal(REGISTER_BITS), Signal(TILE_SUM_BITS), Signal()
+        number, fresh = Signal(REGISTER_BITS), Signal()
+        found = Signal(TILE_SUM_BITS, reset_less=True)
         # Two less than vectors are still to come: of the last one it is negative.
         count, left = (Signal(signed(REGISTER_BITS + 1), name=name) for name in ("count", "left"))
         m.d.sync += count.eq(Mux(mode == Matrix.WEIGHT, block, self.registers.groups[:16] * block) - 2)
