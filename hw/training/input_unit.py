@@ -57,11 +57,10 @@ class InputUnit(wiring.Component):
             self.busy.eq(working | self.o_valid),
         ]
         # Channels of this half; the lane whose byte comes next.
-        channels, lane, count = self.registers.channels[:block.bit_length()], Signal(range(side)), Signal(
-            range(side + 1))
-        beyond = channels > side
-        m.d.comb += count.eq(Mux(nest.value2[-1], Mux(beyond, channels - side, 0),
-                                 Mux(beyond, side, channels)))
+        channels, lane = self.registers.channels[:block.bit_length()], Signal(range(side))
+        beyond, counts = channels > side, [Signal(range(side + 1), name=f"count{half}") for half in range(2)]
+        m.d.sync += [counts[0].eq(Mux(beyond, side, channels)), counts[1].eq(Mux(beyond, channels - side, 0))]
+        count = Mux(nest.value2[-1], *counts[::-1])
         empty, byte, valid = count == 0, Signal(ACTIVATION_BITS), Signal()
         self._bytes(m, within & ~empty, byte, valid)
         ends = lane + 1 == count
