@@ -2,8 +2,9 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from .floorplan import Blocks
 from .tools import run
 
 __all__ = ["TARGETS", "Script", "Target", "netlist", "script"]
@@ -26,6 +27,17 @@ class Target:
     arrays: tuple[str, ...] = ()
     full: tuple[str, ...] = ()       #: further ones of a chip that is full
     short: tuple[str, ...] = ()      #: and of one that several arrays fill
+    #: of a chip that is full: where `floorplan` puts cells of some types
+    blocks: dict[str, Blocks] = field(default_factory=dict)
+
+
+_COLUMNS = (4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114)
+
+
+def _blocks(rows, names):
+    """Blocks of the LFE5U-85F: in each of its columns the ``names``, by their distances from it."""
+    places = [(column + right, name) for column in _COLUMNS for right, name in names.items()]
+    return Blocks(rows, *zip(*places, strict=True))
 
 
 TARGETS = {
@@ -42,7 +54,10 @@ TARGETS = {
                                  "-cell $_SDFF_?P?_ r -cell $_DFFE_??_ 01 -cell $_DFFE_?P??_ r "
                                  "-cell $_SDFFE_?P??_ r",
                        arrays=("--router", "router2"),
-                       full=("--placer", "static", "--router2-alt-weights"), short=("--no-tmdriv",)),
+                       full=("--placer", "static", "--router2-alt-weights"), short=("--no-tmdriv",),
+                       blocks={
+                           "DP16KD": _blocks((22, 46, 70, 82), {2 * n: f"EBR{n}" for n in range(4)}),
+                           "MULT18X18D": _blocks((10, 34, 58), {n: f"MULT18_{n}" for n in (0, 1, 4, 5)})}),
     "ice40-up5k": Target(synth="synth_ice40", options="-device u -dsp", nextpnr="nextpnr-ice40",
                          part=("--up5k", "--package", "sg48"), frequency=24.0,
                          out_of_context=(), pins=("--pcf-allow-unconstrained",)),

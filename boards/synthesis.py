@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .floorplan import floorplan
 from .netlist import TARGETS, netlist, script
 from .tools import ToolError, environment, reason, run
 from .tops import BOARDS, BoardTop, clock_settings
@@ -51,8 +52,9 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
     progress : function of str, optional
         Told each step.
     full : bool
-        The design, of one array, fills the chip: few of its resets and enables stay, and placer and router
-        are those for such a chip (docs/decisions/0019, 0024).
+        The design, of one array, fills the chip: few of its resets and enables stay, block RAMs and
+        multipliers have their places before all others, and placer and router are those for such a chip
+        (docs/decisions/0019, 0026).
 
     Raises ValueError for an unknown target, no seeds, or Verilog without a module; ToolError where a tool
     fails.
@@ -64,6 +66,10 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
     part, made, folder, logs = _netlist(verilog, target, build_dir, progress, out_of_context, full)
     options = (*part.part, *(part.out_of_context if out_of_context else part.pins), *made.place,
                *((*part.full, *part.short) if made.several and not out_of_context else ()))
+
+    if full and part.blocks:
+        progress("places of block RAMs and multipliers")
+        floorplan(folder / "top.json", part.blocks)
 
     def routed(seed):
         name = f"seed{seed}"
