@@ -16,9 +16,10 @@ from scipy.sparse.linalg import cg
 __all__ = ["Blocks", "floorplan", "placed"]
 
 FREE = 0.7              #: of the rounds, in which what is wanted is stretched and shaken
-SHAKEN = 8.0            #: tiles, at the beginning
+SHAKEN = 1.0            #: tiles, at the beginning
 PINS = 100              #: nets of more are left out: they go everywhere
 CLIQUE = 4              #: nets of up to so many cells pull each two of them, others to their middle
+SLOWEST = 30            #: steps to the two slowest modes of the springs, where places are of no concern yet
 HOLD = 1e-4             #: of the chip's middle, on all cells
 
 
@@ -83,12 +84,13 @@ class _Springs:
         return float((np.maximum.reduceat(found, begins) - np.minimum.reduceat(found, begins)).sum())
 
 
-def placed(cells, nets, types, kinds, rounds=150, seed=0):
+def placed(cells, nets, types, kinds, rounds=400, seed=0):
     """Places of blocks: {cell: nextpnr's name of its place}, and the wires' length in tiles.
 
     In turn all other cells are moved to where quadratic wires balance, and each block to a place of its own,
-    so that the sum of pulls * distance^2 to where it is wanted is least. At first what is wanted is stretched
-    over the whole chip and shaken, and less and less so; the round whose wires are shortest counts.
+    so that the sum of pulls * distance^2 to where it is wanted is least. It begins with the two slowest modes
+    of the springs. At first what is wanted is stretched over the whole chip and shaken, and less and less so;
+    the round whose wires are shortest counts.
 
     Parameters
     ----------
@@ -114,6 +116,14 @@ def placed(cells, nets, types, kinds, rounds=150, seed=0):
             groups.append((own, places, names))
     rng, best = np.random.default_rng(seed), (np.inf, {})
     springs = _Springs(cells, nets, blocks, np.concatenate([places for _, places, _ in groups]).mean(axis=0))
+    every = np.concatenate([places for _, places, _ in groups])
+    springs.positions[blocks] += rng.normal(size=(len(blocks), 2))
+    for _ in range(SLOWEST):
+        springs.settle()
+        mine = springs.wanted()
+        modes, _ = np.linalg.qr(mine - mine.mean(axis=0))
+        springs.positions[blocks] = every.mean(axis=0) + modes * every.std(axis=0) * len(blocks) ** 0.5
+    springs.settle()
     for n in range(rounds):
         stretch, found = max(0.0, 1 - n / (FREE * rounds)), {}
         wanted = springs.wanted()
@@ -132,8 +142,8 @@ def placed(cells, nets, types, kinds, rounds=150, seed=0):
     return best[1], best[0]
 
 
-def floorplan(path, kinds, seed=0):
-    """Gives the blocks of yosys' netlist at ``path`` their places; the wires' length in tiles."""
+def floorplan(path, kinds, tries=4):
+    """Gives the blocks of yosys' netlist at ``path`` their places, the best of so many; the wires' length."""
     netlist = json.loads(path.read_text())
     top, = (module["cells"] for module in netlist["modules"].values() if "top" in module["attributes"])
     nets, types = {}, {}
@@ -146,7 +156,9 @@ def floorplan(path, kinds, seed=0):
                     nets.setdefault(bit, {})[number] = None
     if not types:
         return 0.0
-    places, length = placed(len(top), [list(net) for net in nets.values()], types, kinds, seed=seed)
+    nets = [list(net) for net in nets.values()]
+    places, length = min((placed(len(top), nets, types, kinds, seed=seed) for seed in range(tries)),
+                         key=lambda found: found[1])
     for number, cell in enumerate(top.values()):
         if number in places:
             cell["attributes"]["BEL"] = places[number]
