@@ -22,6 +22,7 @@ ROOMS = {
     },
     "boards": {
         "numpy",
+        "scipy",
         "amaranth",
         "amaranth_boards",
         "serial",
