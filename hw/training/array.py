@@ -89,7 +89,8 @@ class MatrixArray(wiring.Component):
         couples = [self._couples(m, column) for column in range(side)]
         tops, controls = (step.left_top, step.right_top), (
             delay(m, step.left_top, late, name="left_top"),
-            delay(m, shift >= FAR_FROM, 1, name="far"),
+            delay(m, shift < FAR_FROM, 1, reset_less=False, name="near"),
+            delay(m, (shift >= FAR_FROM) & (shift != NOTHING), 1, reset_less=False, name="far"),
             delay(m, self._factor(shift), 2, reset_less=False, name="factor"),
             delay(m, ends, 1, init=1, reset_less=False, name="lane_ends"))
         for row in range(side):
@@ -132,7 +133,7 @@ class MatrixArray(wiring.Component):
         for column, couple in reversed(list(enumerate(couples))):
             m.submodules[f"lane{row}_{column}"] = lane = Lane(self._config.block)
             ports = lane.left, lane.right, lane.offset, lane.i
-            controlled = lane.negative, lane.far, lane.factor, lane.ends
+            controlled = lane.negative, lane.near, lane.far, lane.factor, lane.ends
             m.d.comb += [port.eq(value) for port, value in zip(
                 (*ports, *controlled), (digits, couple, offset.o, o, *controls), strict=True)]
             o = lane.o

@@ -44,7 +44,7 @@ class Lane(wiring.Component):
     """A row's left digits times a column's right ones.
 
         dot = sum over k of left[k] right[k]
-        accumulator += dot * 2 ** (FAR far) * factor            modulo 2 ** 40
+        accumulator += dot * (near + 2 ** FAR far) * factor     modulo 2 ** 40
 
     A left digit's upper bit counts as -2 where it is ``negative``, else as 2. Right digits are 0 .. 3; one
     that is signed, -2 .. 1, is given as itself plus 2, and ``offset`` makes up for it: ``offset`` =
@@ -53,7 +53,7 @@ class Lane(wiring.Component):
 
     Of each two k, the left bits choose from 0, a, b and a + b, which is made once for a column. An addition
     for each pair of planes needs no sum of a tile product, which would have to be shifted as far. A
-    multiplier shifts: its factor is a power of two, or 0 where nothing is added, made once for the array.
+    multiplier shifts: its factor is a power of two, made once for the array.
 
     Parameters
     ----------
@@ -65,16 +65,16 @@ class Lane(wiring.Component):
     left : In(ArrayLayout(2, B)), right : In(ArrayLayout(COUPLE, B / 2))
     negative : In(1), offset : In(signed)
         `levels` cycles after the digits.
-    far : In(1), factor : In(17)
-        2 cycles later, and 3 cycles later.
+    near, far : In(1), factor : In(17)
+        2 cycles later, one of them or, where nothing is added, none; 3 cycles later.
     ends : In(1)
         4 cycles later: the sum goes to ``o`` for the next cycle, and the accumulator begins from zero.
     i : In(signed(40)), o : Out(signed(40))
         ``o`` is the sum, or else what ``i`` was.
 
     Timing: a plane pair a cycle; ``o`` is levels + 5 cycles after the digits. Only the accumulator has
-    a state, which ``ends`` clears, in a reset, too, when the factor is 0.
-    Cost: for B = 16 258 LUTs (92 of them in carry chains), 211 flip-flops and a multiplier of an ECP5.
+    a state, which ``ends`` clears, in a reset, too, when nothing is added.
+    Cost: for B = 16 263 LUTs (92 of them in carry chains), 211 flip-flops and a multiplier of an ECP5.
     """
 
     def __init__(self, block):
@@ -83,7 +83,7 @@ class Lane(wiring.Component):
             "left": In(data.ArrayLayout(PLANE_BITS, block)),
             "right": In(data.ArrayLayout(COUPLE, block // 2)),
             "negative": In(1), "offset": In(signed(offset_width(block))),
-            "far": In(1), "factor": In(FACTOR_BITS), "ends": In(1),
+            "near": In(1), "far": In(1), "factor": In(FACTOR_BITS), "ends": In(1),
             "i": In(signed(SUM_BITS)), "o": Out(signed(SUM_BITS))})
 
     def elaborate(self, platform):
@@ -94,8 +94,9 @@ class Lane(wiring.Component):
         # -6 B <= dot <= 9 B
         total = (rest + delay(m, upper, 1, name="upper"))[:(9 * self._block).bit_length()]
         dot = delay(m, Cat(bit, total).as_signed(), 1, name="dot")
-        near = delay(m, Mux(self.far, dot << FAR, dot), 1, name="near")
-        term = delay(m, (near * self.factor)[:len(dot) + MOST_SHIFT].as_signed(), 1, name="term")
+        near, far = (chosen.replicate(len(dot) + FAR).as_signed() for chosen in (self.near, self.far))
+        moved = delay(m, (dot & near) | (dot << FAR & far), 1, name="moved")
+        term = delay(m, (moved * self.factor)[:len(dot) + MOST_SHIFT].as_signed(), 1, name="term")
         accumulator, o = (Signal(signed(SUM_BITS), name=name, reset_less=True)
                           for name in ("accumulator", "sum"))
         total = (accumulator + term)[:SUM_BITS].as_signed()

@@ -55,12 +55,12 @@ class MatrixDrain(wiring.Component):
         m = Module()
         side, mode = self.config.side, self.registers.matrix_mode[:2]
         forward = delay(m, mode == Matrix.FORWARD, 1, name="forward")
-        bias = Signal(vector(side, WEIGHT_BITS), reset_less=True)
+        bias = Signal(vector(side, WEIGHT_BITS))        # 0 until one is written
         with m.If(self.bias_write):
             m.d.sync += bias[self.bias_lane].eq(self.bias_data)
 
         tree = m.submodules.tree = AdderTree(side, SUM_BITS + side.bit_length() - 1)
-        # Numbers need no reset: a pass begins with 0.
+        # Other numbers need no reset: a pass begins with 0.
         most, totals, squares, z, wide = (
             Signal(layout, reset_less=True, name=name) for layout, name in (
                 (data.ArrayLayout(SUM_BITS, side), "most"), (vector(side, SUM_BITS), "totals"),

@@ -140,7 +140,8 @@ def tools(monkeypatch):
     bench = bench_training_synthesis
     monkeypatch.setattr(training, "verilog", lambda config: "whole")
     monkeypatch.setattr(bench, "unmeasured", lambda config: "bare")
-    monkeypatch.setattr(synthesis, "pack", lambda verilog, target, folder, full: cells(verilog) if full else None)
+    monkeypatch.setattr(synthesis, "pack",
+                        lambda verilog, target, folder, full: cells(verilog) if full else None)
     monkeypatch.setattr(synthesis, "synthesize", lambda verilog, target, folder, seeds, full: SimpleNamespace(
         median=81.5 if full and seeds == (1, 2, 3) else 0))
 

@@ -35,7 +35,9 @@ def lane_rules(m, dut):
     dot = reduce(add, [a * b for a, b in zip(left, right, strict=True)]) - 2 * surplus
     dot = delay(m, dot, 3, name="dot")
     m.d.comb += Assume((dut.factor & (dut.factor - 1)) == 0)
-    dot = Mux(delay(m, dut.far, 1, name="far"), dot << lane.FAR, dot)
+    near, far = (delay(m, value, 1, name=name) for name, value in (("near", dut.near), ("far", dut.far)))
+    m.d.comb += Assume(~(dut.near & dut.far))
+    dot = Mux(far, dot << lane.FAR, Mux(near, dot, 0))
     powers = Signal(ArrayLayout(signed(BITS), len(dut.factor)))
     m.d.comb += [power.eq(Mux(bit, dot << n, 0)) for n, (power, bit) in
                  enumerate(zip(powers, dut.factor, strict=True))]
@@ -91,9 +93,9 @@ def test_array(tmp_path):
 @pytest.mark.parametrize("old, new", [
     ("digits[column][1] ^ self.step.right_top", "digits[column][1]"),
     ("left_top - Mux(right_top, total, 0)", "Mux(left_top, 1, 0) - total"),
-    ("shift >= FAR_FROM, 1", "shift >= FAR_FROM, 2"),
+    ("shift < FAR_FROM, 1", "shift < FAR_FROM, 2"),
     ("vectors, side - 1 - row", "vectors, row"),
-], ids=["signed", "offset", "far", "skew"])
+], ids=["signed", "offset", "near", "skew"])
 def test_other_arrays_are_refuted(old, new, tmp_path):
     other = mutant(array, old, new)
     refuted(other.MatrixArray(EngineConfig(side=2)), array_rules, tmp_path, depth=10, bounded=True)

@@ -157,7 +157,7 @@ PARTS = {
 MUTANTS = [
     ("functions", "value[:shift - 1].any() | value[shift])", "value[:shift - 1].any())"),
     ("functions", "upper.all() | ~upper.any()", "~upper.any()"),
-    ("functions", "low[0] | (negative & ~low[1:].any())", "low[0]"),
+    ("functions", " | (negative & ~value[1:bits - 1].any())", ""),
     ("functions", "+ (up ^ negative))", "+ up)"),
     ("functions", ".as_unsigned() + negative)", ".as_unsigned())"),
     ("constant", "distance < 0, 0, ", "distance < 0, 1, "),
