@@ -115,8 +115,8 @@ def placed(cells, nets, types, kinds, rounds=400, seed=0):
         if len(own):
             groups.append((own, places, names))
     rng, best = np.random.default_rng(seed), (np.inf, {})
-    springs = _Springs(cells, nets, blocks, np.concatenate([places for _, places, _ in groups]).mean(axis=0))
     every = np.concatenate([places for _, places, _ in groups])
+    springs = _Springs(cells, nets, blocks, every.mean(axis=0))
     springs.positions[blocks] += rng.normal(size=(len(blocks), 2))
     for _ in range(SLOWEST):
         springs.settle()

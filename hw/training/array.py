@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from ...golden.training.engine_config import MOST_SHIFT, PLANE_BITS, SUM_BITS
 from ..common.delay import delay
-from .lane import COUPLE, FACTOR_BITS, FAR, FAR_FROM, Lane, levels, offset_width, tree
-from .layouts import vector
+from .lane import COUPLE, FAR, Lane, levels, offset_width, tree
+from .layouts import UNSIGNED_BITS, vector
 from .operand_memory import digits_layout
 
 __all__ = ["NOTHING", "STEP", "MatrixArray", "latency"]
@@ -89,8 +89,8 @@ class MatrixArray(wiring.Component):
         couples = [self._couples(m, column) for column in range(side)]
         tops, controls = (step.left_top, step.right_top), (
             delay(m, step.left_top, late, name="left_top"),
-            delay(m, shift < FAR_FROM, 1, reset_less=False, name="near"),
-            delay(m, (shift >= FAR_FROM) & (shift != NOTHING), 1, reset_less=False, name="far"),
+            delay(m, shift < UNSIGNED_BITS, 1, reset_less=False, name="near"),
+            delay(m, (shift >= UNSIGNED_BITS) & (shift != NOTHING), 1, reset_less=False, name="far"),
             delay(m, self._factor(shift), 2, reset_less=False, name="factor"),
             delay(m, ends, 1, init=1, reset_less=False, name="lane_ends"))
         for row in range(side):
@@ -113,8 +113,8 @@ class MatrixArray(wiring.Component):
     @staticmethod
     def _factor(shift):
         """The power of two by which lanes multiply; of `NOTHING` 0."""
-        return Cat((shift == n) | ((shift == n + FAR) if n + FAR >= FAR_FROM else 0)
-                   for n in range(FACTOR_BITS))
+        return Cat((shift == n) | ((shift == n + FAR) if n + FAR >= UNSIGNED_BITS else 0)
+                   for n in range(UNSIGNED_BITS))
 
     def _couples(self, m, column):
         """Of a column's digits, registered; those of a signed top plane by 2 more."""

@@ -6,17 +6,12 @@ from amaranth.lib.wiring import In, Out
 
 from ...golden.training.engine_config import MOST_SHIFT, PLANE_BITS, SUM_BITS
 from ..common.delay import delay
+from .layouts import UNSIGNED_BITS
 
-__all__ = ["COUPLE", "FACTOR_BITS", "FAR", "FAR_FROM", "Lane", "levels", "offset_width", "tree"]
+__all__ = ["COUPLE", "FAR", "Lane", "levels", "offset_width", "tree"]
 
-FACTOR_BITS = 17
-"""Bits of a factor, unsigned, that a multiplier takes."""
-
-FAR = MOST_SHIFT + 1 - FACTOR_BITS
-"""What a shift to which the factor does not reach is made of before it."""
-
-FAR_FROM = FACTOR_BITS
-"""The least of these shifts."""
+FAR = MOST_SHIFT + 1 - UNSIGNED_BITS
+"""What a shift by `UNSIGNED_BITS` or more, to which the factor does not reach, is made of before it."""
 
 COUPLE = data.StructLayout({"a": PLANE_BITS, "b": PLANE_BITS, "upper": 2})
 """Two right digits, 0 .. 3, and what a + b is without its lowest bit."""
@@ -83,7 +78,7 @@ class Lane(wiring.Component):
             "left": In(data.ArrayLayout(PLANE_BITS, block)),
             "right": In(data.ArrayLayout(COUPLE, block // 2)),
             "negative": In(1), "offset": In(signed(offset_width(block))),
-            "near": In(1), "far": In(1), "factor": In(FACTOR_BITS), "ends": In(1),
+            "near": In(1), "far": In(1), "factor": In(UNSIGNED_BITS), "ends": In(1),
             "i": In(signed(SUM_BITS)), "o": Out(signed(SUM_BITS))})
 
     def elaborate(self, platform):

@@ -11,6 +11,9 @@ __all__ = ["DESCRIPTOR", "INSTRUCTION", "MEMORY_CYCLES", "PAIR", "PASS", "vector
 MEMORY_CYCLES = 2
 """From an address to the memory's data: block RAM and its output register."""
 
+UNSIGNED_BITS = 17
+"""Bits of a number, unsigned, that a multiplier of 18 by 18 bits takes."""
+
 PASS = data.StructLayout({name: REGISTER_BITS for name in REGISTERS})
 """The pass registers; they do not change while a unit is busy."""
 

@@ -7,14 +7,12 @@ from shiftwork.golden.training.config import ACTIVATION_BITS, WIDE_BITS
 
 from ..common.delay import delay
 from .even_shift import EvenShift, even
+from .layouts import UNSIGNED_BITS
 
 __all__ = ["FRACTION", "NORMAL_BITS", "Normalizer"]
 
 NORMAL_BITS, FRACTION = 16, 12
 """Bits of x_hat, and those behind its point: `TrainingConfig`'s normal_bits and normal_fraction."""
-
-_PART = 17
-"""Bits of a factor, unsigned, that a multiplier takes."""
 
 
 class Normalizer(wiring.Component):
@@ -45,10 +43,10 @@ class Normalizer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         centred = delay(m, Cat(Const(0, 1), self.z).as_signed() - self.mean, 1, name="centred")
-        low = delay(m, centred[:_PART] * self.mantissa, 1, name="low")
-        high = delay(m, centred[_PART:].as_signed() * self.mantissa, 1, name="high")
+        low = delay(m, centred[:UNSIGNED_BITS] * self.mantissa, 1, name="low")
+        high = delay(m, centred[UNSIGNED_BITS:].as_signed() * self.mantissa, 1, name="high")
         width = len(centred) + len(self.mantissa)
-        product = Cat(low[:_PART], high + low[_PART:])[:width].as_signed()
+        product = Cat(low[:UNSIGNED_BITS], high + low[UNSIGNED_BITS:])[:width].as_signed()
         m.submodules.shifter = shifter = EvenShift(
             width, NORMAL_BITS, 0, (((5,), (4,), (3,)), ((2,), (1,), (0,))))
         m.d.comb += [shifter.i.eq(delay(m, product, 1, name="product")), shifter.shift.eq(self.shift),

@@ -93,7 +93,7 @@ def test_array(tmp_path):
 @pytest.mark.parametrize("old, new", [
     ("digits[column][1] ^ self.step.right_top", "digits[column][1]"),
     ("left_top - Mux(right_top, total, 0)", "Mux(left_top, 1, 0) - total"),
-    ("shift < FAR_FROM, 1", "shift < FAR_FROM, 2"),
+    ("shift < UNSIGNED_BITS, 1", "shift < UNSIGNED_BITS, 2"),
     ("vectors, side - 1 - row", "vectors, row"),
 ], ids=["signed", "offset", "near", "skew"])
 def test_other_arrays_are_refuted(old, new, tmp_path):
