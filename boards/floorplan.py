@@ -9,18 +9,16 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array, diags_array
-from scipy.sparse.linalg import cg
+from scipy.sparse.linalg import splu
 
 __all__ = ["Blocks", "floorplan", "placed"]
 
-FREE = 0.7              #: of the rounds, in which what is wanted is stretched and shaken
-SHAKEN = 1.0            #: tiles, at the beginning
 PINS = 100              #: nets of more are left out: they go everywhere
 CLIQUE = 4              #: nets of up to so many cells pull each two of them, others to their middle
-SLOWEST = 30            #: steps to the two slowest modes of the springs, where places are of no concern yet
-HOLD = 1e-4             #: of the chip's middle, on all cells
+HOLD = 1e-4             #: of the chip's middle, on all cells but blocks
+HOT, COLD = 1.0, 3e-4   #: temperatures, of a block's mean energy when the blocks stand at random
+SOLVED = 32             #: blocks whose pulls are solved for at a time
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,14 @@ class Blocks:
 
 
 class _Springs:
-    """Nets as springs between cells; all but ``blocks`` move freely.
+    """Nets as springs between cells, of which all but ``blocks`` move freely.
 
-    ``cells``: count of cells; ``nets``: lists of different cells.
+    ``cells``: count of cells; ``nets``: arrays of different cells; ``blocks``: sorted. With the free cells
+    where they balance, the springs' energy is the sum over both axes of x' E x, with ``energy`` E, a matrix
+    over blocks, and x the blocks' distances from the chip's middle.
     """
 
-    def __init__(self, cells, nets, blocks, middle):
+    def __init__(self, cells, nets, blocks):
         nets = [net for net in nets if 2 <= len(net) <= PINS]
         pairs = [(a, b, 1 / (len(net) - 1)) for net in nets if len(net) <= CLIQUE
                  for n, a in enumerate(net) for b in net[:n]]
@@ -58,39 +58,51 @@ class _Springs:
         wires = coo_array((np.r_[pull, pull], (np.r_[a, b], np.r_[b, a])), shape=(size, size)).tocsr()
         pulls = np.asarray(wires.sum(axis=1)).ravel()
         self._blocks, self._free = blocks, np.setdiff1d(np.arange(size), blocks)
-        held = pulls[self._free] + HOLD
-        self._matrix = diags_array(held) - wires[self._free][:, self._free]
-        self._precondition = diags_array(1 / held)
-        self._to_blocks, self._of_blocks = wires[self._free][:, blocks], wires[blocks]
-        self.pulls, self._middle = pulls[blocks], middle
-        self.positions = np.tile(middle, (size, 1))
+        to_blocks = wires[self._free][:, blocks].tocsc()
+        solver = splu((diags_array(pulls[self._free] + HOLD) - wires[self._free][:, self._free]).tocsc(),
+                      permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        self._balance = np.hstack([solver.solve(to_blocks[:, n:n + SOLVED].toarray())
+                                   for n in range(0, len(blocks), SOLVED)])
+        energy = np.diag(pulls[blocks]) - wires[blocks][:, blocks].toarray() - to_blocks.T @ self._balance
+        self.energy = (energy + energy.T) / 2
 
-    def settle(self):
-        """Moves the free cells to where their springs balance."""
-        for axis in range(2):
-            given = self._to_blocks @ self.positions[self._blocks, axis] + HOLD * self._middle[axis]
-            self.positions[self._free, axis], _ = cg(
-                self._matrix, given, x0=self.positions[self._free, axis], rtol=1e-4, maxiter=400,
-                M=self._precondition)
-
-    def wanted(self):
-        """Of each block the middle of what pulls it."""
-        return self._of_blocks @ self.positions / self.pulls[:, None]
-
-    def length(self, nets):
-        """Half the perimeters of the nets' boxes."""
+    def length(self, places, nets):
+        """Half the perimeters of the nets' boxes, free cells where they balance; ``places`` of blocks."""
+        positions = np.empty((len(self._blocks) + len(self._free), 2))
+        positions[self._free], positions[self._blocks] = self._balance @ places, places
         flat, begins = np.concatenate(nets), np.r_[0, np.cumsum([len(net) for net in nets])[:-1]]
-        found = self.positions[flat]
+        found = positions[flat]
         return float((np.maximum.reduceat(found, begins) - np.minimum.reduceat(found, begins)).sum())
 
 
-def placed(cells, nets, types, kinds, rounds=400, seed=0):
+def _annealed(energy, places, groups, sweeps, rng):
+    """Places whose energy is low: each block in turn changes with one of its group, or with nothing.
+
+    ``places`` (n, 2) is changed. Every change of a block is weighed at once, by exp(-energy / temperature);
+    the temperature falls from ``HOT`` to ``COLD`` of a block's mean energy. With d = places[b] - places[a],
+    a and b in each other's place take 2 d (g[a] - g[b]) + d^2 (E[a, a] + E[b, b] - 2 E[a, b]) an axis, with
+    g = E places.
+    """
+    own, gradient = np.diag(energy), energy @ places
+    mean = own.sum() * places.var(axis=0).sum() / len(places)
+    for temperature in mean * np.geomspace(HOT, COLD, sweeps):
+        for group in groups:
+            for a in rng.permutation(group):
+                d = places[group] - places[a]
+                change = (2 * d * (gradient[a] - gradient[group])).sum(axis=1) + (d ** 2).sum(axis=1) * (
+                    own[a] + own[group] - 2 * energy[a, group])
+                n = np.argmax(rng.gumbel(size=len(group)) - change / temperature)
+                b = group[n]
+                gradient += np.outer(energy[a] - energy[b], d[n])
+                places[[a, b]] = places[[b, a]]
+    return places
+
+
+def placed(cells, nets, types, kinds, sweeps=1000, tries=4, seed=0):
     """Places of blocks: {cell: nextpnr's name of its place}, and the wires' length in tiles.
 
-    In turn all other cells are moved to where quadratic wires balance, and each block to a place of its own,
-    so that the sum of pulls * distance^2 to where it is wanted is least. It begins with the two slowest modes
-    of the springs. At first what is wanted is stretched over the whole chip and shaken, and less and less so;
-    the round whose wires are shortest counts.
+    Blocks are placed at random and annealed, with all other cells where quadratic wires balance; of all
+    tries the one with the shortest wires counts.
 
     Parameters
     ----------
@@ -100,50 +112,39 @@ def placed(cells, nets, types, kinds, rounds=400, seed=0):
     types : dict of int to str
         The blocks among the cells, and the type of each.
     kinds : dict of str to Blocks
-    rounds, seed : int
+    sweeps, tries, seed : int
 
     Raises ValueError where a part has fewer places than blocks.
     """
     nets = [np.array(net) for net in nets if len(net) > 1]
     blocks = np.array(sorted(types))
-    groups = []
+    groups, sites, names, count = [], [], [], len(blocks)
     for kind, part in kinds.items():
         own = np.array([n for n, block in enumerate(blocks) if types[int(block)] == kind], int)
-        places, names = part.places
+        places, called = part.places
         if len(own) > len(places):
             raise ValueError(f"Cells of type {kind} must be at most {len(places)}, not {len(own)}")
-        if len(own):
-            groups.append((own, places, names))
-    rng, best = np.random.default_rng(seed), (np.inf, {})
-    every = np.concatenate([places for _, places, _ in groups])
-    springs = _Springs(cells, nets, blocks, every.mean(axis=0))
-    springs.positions[blocks] += rng.normal(size=(len(blocks), 2))
-    for _ in range(SLOWEST):
-        springs.settle()
-        mine = springs.wanted()
-        modes, _ = np.linalg.qr(mine - mine.mean(axis=0))
-        springs.positions[blocks] = every.mean(axis=0) + modes * every.std(axis=0) * len(blocks) ** 0.5
-    springs.settle()
-    for n in range(rounds):
-        stretch, found = max(0.0, 1 - n / (FREE * rounds)), {}
-        wanted = springs.wanted()
-        for own, places, names in groups:
-            mine = wanted[own]
-            spread = places.std(axis=0) / np.maximum(mine.std(axis=0), 1e-9)
-            middle = stretch * places.mean(axis=0) + (1 - stretch) * mine.mean(axis=0)
-            mine = middle + (mine - mine.mean(axis=0)) * (1 + stretch * (spread - 1))
-            mine = mine + rng.normal(0, SHAKEN * stretch, mine.shape)
-            far = ((mine[:, None] - places) ** 2).sum(axis=2)
-            _, chosen = linear_sum_assignment(springs.pulls[own][:, None] * far)
-            springs.positions[blocks[own]] = places[chosen]
-            found |= {int(blocks[k]): names[place] for k, place in zip(own, chosen, strict=True)}
-        springs.settle()
-        best = min(best, (springs.length(nets), found), key=lambda pair: pair[0])
-    return best[1], best[0]
+        # What stays empty is a block that nothing pulls.
+        groups.append(np.r_[own, np.arange(count, count := count + len(places) - len(own))])
+        sites.append(places)
+        names.append(called)
+    springs, middle = _Springs(cells, nets, blocks), np.rint(np.concatenate(sites).mean(axis=0))
+    energy = np.pad(springs.energy, (0, count - len(blocks)))
+
+    def tried(seed):
+        rng, start, name = np.random.default_rng(seed), np.empty((count, 2)), {}
+        for group, places, called in zip(groups, sites, names, strict=True):
+            start[group] = rng.permutation(places - middle)
+            name |= {tuple(place): text for place, text in zip(places, called, strict=True)}
+        found = _annealed(energy, start, groups, sweeps, rng)[:len(blocks)]
+        return ({int(block): name[tuple(place)] for block, place in zip(blocks, found + middle, strict=True)},
+                springs.length(found, nets))
+
+    return min((tried(seed + n) for n in range(tries)), key=lambda found: found[1])
 
 
-def floorplan(path, kinds, tries=4):
-    """Gives the blocks of yosys' netlist at ``path`` their places, the best of so many; the wires' length."""
+def floorplan(path, kinds):
+    """Gives the blocks of yosys' netlist at ``path`` their places; the wires' length."""
     netlist = json.loads(path.read_text())
     top, = (module["cells"] for module in netlist["modules"].values() if "top" in module["attributes"])
     nets, types = {}, {}
@@ -157,8 +158,7 @@ def floorplan(path, kinds, tries=4):
     if not types:
         return 0.0
     nets = [list(net) for net in nets.values()]
-    places, length = min((placed(len(top), nets, types, kinds, seed=seed) for seed in range(tries)),
-                         key=lambda found: found[1])
+    places, length = placed(len(top), nets, types, kinds)
     for number, cell in enumerate(top.values()):
         if number in places:
             cell["attributes"]["BEL"] = places[number]

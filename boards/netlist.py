@@ -99,6 +99,8 @@ def script(verilog, part, top=None, full=False):
                   f"hierarchy -check {f'-top {top}' if top else '-auto-top'}",
                   f"setattr -mod -set keep_hierarchy 1 {unit}"]
         after = [f"setattr -mod -unset keep_hierarchy {unit}", "flatten"]
+    if full:  # a name made of all names on the way to a port: most of the netlist's 300 megabytes
+        after.append("rename -hide")
     return Script("\n".join([*before, *steps, "rename -hide"]), f"{part.options} -run map_luts:",
                   "\n".join([*after, "tee -q -o cells.json stat -json"]),
                   (*(part.arrays if several or full else ()), *(part.full if full else ())), several)

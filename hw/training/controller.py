@@ -145,15 +145,15 @@ class Controller(wiring.Component):
     def _ports(self, m, s, word, reader):
         """GET, PUT, the pass registers and the input."""
         m.submodules.registers = registers = PassRegisters()
-        puts = s.stores & (s.instruction.op == Op.PUT)
+        puts, kind = s.stores & (s.instruction.op == Op.PUT), s.instruction.d[:bits_for(len(Put) - 1)]
         # A cycle late: what they go to is far, and looks at it three cycles later at the earliest.
         m.d.sync += [
             s.open.eq(self.busy), self.put_address.eq(s.address), self.put_data.eq(word),
-            self.put.eq(Mux(puts, Const(1, len(Put)) << s.instruction.d[:bits_for(len(Put) - 1)], 0))]
+            self.put.eq(Mux(puts, Const(1, len(Put)) << kind, 0))]
         m.d.comb += [
             self.get_kind.eq(s.instruction.b), self.get_address.eq(s.address),
-            registers.write.eq(self.put[Put.REGISTER]), registers.address.eq(self.put_address),
-            registers.data.eq(self.put_data), self.registers.eq(registers.o),
+            registers.write.eq(puts & (kind == Put.REGISTER)), registers.address.eq(s.address),
+            registers.data.eq(word), self.registers.eq(registers.o),
             reader.open.eq(s.open), self.word.valid.eq(reader.o.valid),
             self.word.payload.eq(reader.o.payload), reader.o.ready.eq(self.word.ready | s.takes),
             self.error.eq(s.code),

@@ -41,19 +41,20 @@ class Divider(wiring.Component):
         quotient, count = Signal(width, reset_less=True), Signal(range(width + 1), reset_less=True)
         # Twice the true rest and the next bit, minus y: from -y to y - 1, so bits that fall off say nothing.
         rest, follow = Signal(width, reset_less=True), Signal(width)
-        rounding, subtract = Signal(), Signal()
+        rounding, subtract = Signal(reset_less=True), Signal()
         m.d.comb += [
-            rounding.eq(count == width), subtract.eq(~rest[-1]),
+            subtract.eq(~rest[-1]),
             follow.eq(Cat(Mux(rounding, sign, quotient[-1] ^ sign), rest)
                       + (self.y ^ subtract.replicate(width)) + subtract),
         ]
         with m.If(self.busy):
-            m.d.sync += [rest.eq(follow), count.eq(count + 1), self.busy.eq(~rounding)]
+            m.d.sync += [rest.eq(follow), count.eq(count + 1), rounding.eq(count == width - 1),
+                         self.busy.eq(~rounding)]
             with m.If(~rounding):
                 m.d.sync += quotient.eq(Cat(~follow[-1] ^ sign, quotient))
         with m.Else():
             with m.If(self.start):
-                m.d.sync += [rest.eq(0), count.eq(0), quotient.eq(self.x), self.busy.eq(1)]
+                m.d.sync += [rest.eq(0), count.eq(0), rounding.eq(0), quotient.eq(self.x), self.busy.eq(1)]
         # 2 rest - y of floor's rest is `rest` for x >= 0, and below 0 its complement.
         half, above = ~(rest ^ sign.replicate(width)).any(), ~(rest[-1] ^ sign)
         m.d.comb += [self.o.eq(quotient), self.increment.eq(above & (~half | quotient[0]))]

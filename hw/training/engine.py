@@ -1,6 +1,6 @@
 """The training engine: loader, controller, units and memories."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -240,7 +240,8 @@ class TrainingEngine(wiring.Component):
             with m.If(unit.reserve):
                 m.d.comb += packer.reserve.eq(1)
             with m.If(unit.o_valid):
-                m.d.comb += [packer.i_valid.eq(1), packer.i.eq(unit.o)]
+                m.d.sync += packer.i.eq(unit.o)
+        m.d.sync += packer.i_valid.eq(Cat(unit.o_valid for unit in units).any())
         for memory, slot, write in ((self._left, packer.left_slot, packer.left_write),
                                     (self._right, packer.right_slot, packer.right_write)):
             m.d.comb += [
@@ -257,7 +258,7 @@ class TrainingEngine(wiring.Component):
             maps.write_data.eq(Mux(puts, controller.put_data, written["data"])),
             maps.write.eq(puts | written["write"]), packer.map_data.eq(maps.data),
             maps.address.eq(Mux(delay(m, packer.busy, 1, name="packs"), packer.map_address,
-                                controller.get_address)),
+                                delay(m, controller.get_address, 1, name="map_address"))),
             length.write_address.eq(packer.length_address), length.write_data.eq(packer.length_data),
             length.write.eq(packer.length_write),
         ]
@@ -266,7 +267,7 @@ class TrainingEngine(wiring.Component):
         """Memories and units at the address of GET; who is busy has its own way into its memory."""
         controller, side = self._controller, self.config.side
         m.submodules.get = get = GetPort(self.config)
-        address = controller.get_address
+        address = delay(m, controller.get_address, 1, name="address")     # all the chip looks at it
         word, z, weight = address >> side.bit_length() - 1, memories["z"], memories["weight"]
         reads = {number: delay(m, unit.busy | controller.unit_start[number], 1, name=f"reads{number}_")
                  for number, unit in ((Unit.ELEMENT, self._element_unit), (Unit.LOSS, self._loss),

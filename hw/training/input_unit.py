@@ -83,12 +83,15 @@ class InputUnit(wiring.Component):
     def _bytes(self, m, wanted, byte, valid):
         """Where one is ``wanted``, the next ``byte`` of the input, if it is there (``valid``).
 
-        A word is taken with its first byte, never ahead: what follows may not be this pass's.
+        A word is taken with its first byte, never ahead: what follows may not be this pass's. It is seen a
+        cycle late, while the bytes of the one before it are used.
         """
+        here = Signal()
+        m.d.sync += here.eq(self.word.valid & ~self.word.ready)
         held, left = Signal(WORD_BITS - ACTIVATION_BITS), Signal(range(4))
         m.d.comb += [
-            self.word.ready.eq(wanted & ~left.any()),
-            valid.eq(wanted & (left.any() | self.word.valid)),
+            self.word.ready.eq(wanted & here & ~left.any()),
+            valid.eq(wanted & (left.any() | here)),
             byte.eq(Mux(left.any(), held, self.word.payload)),
         ]
         with m.If(self.start):

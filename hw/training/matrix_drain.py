@@ -30,7 +30,7 @@ class MatrixDrain(wiring.Component):
     address, z_data, wide_data : Out: of the memory that ``z_write``, ``error_write`` or ``gradient_write``
         names
     sums_address, sums_data, sums_write : Out: a tile's (half's) sum of magnitudes
-    probe_address, probe_data : In, Out: quantity * S + lane; S1, S2, most; 2 cycles
+    probe_address, probe_data : In, Out: quantity * S + lane; S1, S2, most; 3 cycles
     busy : Out(1), while vectors are under way
 
     Timing: a vector a cycle; memories are written 2 cycles after it.
@@ -95,12 +95,7 @@ class MatrixDrain(wiring.Component):
 
         self._write(m, mode, marks[1])
         self._sums(m, mode, tree.o, marks[2 + tree.latency])
-        probe = Signal.like(self.probe_data, reset_less=True)
-        with m.Switch(self.probe_address):
-            for n, value in enumerate((*totals, *squares, *most)):
-                with m.Case(n):
-                    m.d.sync += probe.eq(value)
-        m.d.comb += self.probe_data.eq(delay(m, probe, 1, name="probe_"))
+        self._probe(m, totals, squares, most)
         m.d.comb += self.busy.eq(Cat(*marks).any() | self.sums_write)
         return m
 
@@ -114,6 +109,18 @@ class MatrixDrain(wiring.Component):
         cross = delay(m, high * low, 1, name=f"cross{n}_")
         upper = squares[_LOW + 1:] + cross
         return delay(m, Cat(squares[:_LOW + 1], upper)[:2 * WIDE_BITS], 1, name=f"product{n}_")
+
+    def _probe(self, m, *quantities):
+        """Each lane chooses among its own numbers first: all of them never meet in one place."""
+        lanes = (self.config.side - 1).bit_length()
+        address = delay(m, self.probe_address, 1, name="probe_address_")
+        lane = delay(m, address[:lanes], 1, name="probe_lane")
+        chosen = Signal(vector(self.config.side, len(self.probe_data)), reset_less=True)
+        with m.Switch(address[lanes:]):
+            for n, quantity in enumerate(quantities):
+                with m.Case(n):
+                    m.d.sync += [word.eq(value) for word, value in zip(chosen, quantity, strict=True)]
+        m.d.comb += self.probe_data.eq(delay(m, chosen[lane], 1, name="probe"))
 
     def _write(self, m, mode, valid):
         """Addresses count up; in WEIGHT a tile's half is skipped behind the other."""

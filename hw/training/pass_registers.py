@@ -3,6 +3,7 @@
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from ...golden.training.registers import REGISTER_BITS, REGISTERS
 from ..common.delay import delay
@@ -16,7 +17,7 @@ class PassRegisters(wiring.Component):
 
     Members: ``address``: In(24), ``data``: In(24), ``write``: In(1), ``o``: Out(PASS).
 
-    Timing: two cycles. After a reset all are 0.
+    Timing: three cycles. After a reset all are 0.
     """
 
     def __init__(self):
@@ -25,10 +26,11 @@ class PassRegisters(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        data = delay(m, self.data, 1, name="data_")
-        for number, name in enumerate(REGISTERS):
-            chosen = delay(m, self.write & (self.address == number), 1, reset_less=False,
-                           name=f"writes_{name}")
+        bits = bits_for(len(REGISTERS) - 1)
+        data, number = delay(m, self.data, 2, name="data"), delay(m, self.address[:bits], 1, name="number")
+        write = delay(m, self.write & ~self.address[bits:].any(), 1, reset_less=False, name="write_")
+        for n, name in enumerate(REGISTERS):
+            chosen = delay(m, write & (number == n), 1, reset_less=False, name=f"writes_{name}")
             with m.If(chosen):
                 m.d.sync += self.o[name].eq(data)
         return m

@@ -1,6 +1,6 @@
 """Tiles that come in: their vectors, and the bit lengths of their greatest numbers."""
 
-from amaranth import Array, Cat, Module, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -71,8 +71,11 @@ class TileBuffer(wiring.Component):
         done = self._lengths(m, numbers, come & ~place.any(), come & place.all(), write.addr[-2:])
 
         held, complete = Signal(range(BUFFERS + 1)), Signal(range(BUFFERS + 1))
-        after = held + self.reserve - (self.read & read.addr[:-2].all())
-        m.d.sync += [held.eq(after), self.room.eq(after < BUFFERS), complete.eq(complete + done - self.take)]
+        # Who reserves looks at ``room`` first, and so decides last.
+        less = held - (self.read & read.addr[:-2].all())
+        m.d.sync += [held.eq(Mux(self.reserve, less + 1, less)),
+                     self.room.eq(Mux(self.reserve, less < BUFFERS - 1, less < BUFFERS)),
+                     complete.eq(complete + done - self.take)]
         m.d.comb += [self.valid.eq(complete.any()), self.busy.eq(held.any())]
         return m
 

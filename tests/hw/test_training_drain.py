@@ -76,7 +76,7 @@ def test_drain(mode, side):
         found = []
         for address in range(3 * side):
             ctx.set(dut.probe_address, address)
-            await ctx.tick().repeat(2)
+            await ctx.tick().repeat(3)
             found.append(ctx.get(dut.probe_data))
         if totals:
             assert found[:2 * side] == [*totals[0].tolist(), *totals[1].tolist()]

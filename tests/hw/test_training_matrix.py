@@ -140,7 +140,7 @@ def run(side, names, seed):
         found = []
         for address in range(3 * side):
             ctx.set(drain.probe_address, address)
-            await ctx.tick().repeat(2)
+            await ctx.tick().repeat(3)
             found.append(ctx.get(drain.probe_data))
         assert found == machine.matrix_sums.reshape(-1).tolist()
         return cycles, ideal
