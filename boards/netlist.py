@@ -27,6 +27,8 @@ class Target:
     arrays: tuple[str, ...] = ()
     full: tuple[str, ...] = ()       #: further ones of a chip that is full
     short: tuple[str, ...] = ()      #: and of one that several arrays fill
+    #: of a chip that one array fills: what nextpnr has no options for, and takes from the netlist
+    settings: dict[str, str] = field(default_factory=dict)
     #: of a chip that is full: where `floorplan` puts cells of some types
     blocks: dict[str, Blocks] = field(default_factory=dict)
 
@@ -45,7 +47,8 @@ TARGETS = {
     # registers: a reset or an enable of a few flip-flops becomes logic, and a chip that is full can be
     # placed, says docs/decisions/0019; the cells are those of synth_ecp5's own call. arrays: the default
     # router rips up 4 of 10 connections of such a chip, and goes slower and slower. full: a placer whose
-    # wires are shorter. short: it looks at nothing but these.
+    # wires are shorter. short: it looks at nothing but these. settings: an overused wire costs more with each
+    # iteration, says docs/decisions/0026.
     "ecp5-85k": Target(synth="synth_ecp5", options="-nowidelut", nextpnr="nextpnr-ecp5",
                        part=("--85k", "--speed", "6"), frequency=120.0,
                        out_of_context=("--package", "CABGA381", "--out-of-context"),
@@ -55,6 +58,7 @@ TARGETS = {
                                  "-cell $_SDFFE_?P??_ r",
                        arrays=("--router", "router2"),
                        full=("--placer", "static", "--router2-alt-weights"), short=("--no-tmdriv",),
+                       settings={"router2/histCongWeight": "1.0", "router2/currCongWeightMult": "0.1"},
                        blocks={
                            "DP16KD": _blocks((22, 46, 70, 82), {2 * n: f"EBR{n}" for n in range(4)}),
                            "MULT18X18D": _blocks((10, 34, 58), {n: f"MULT18_{n}" for n in (0, 1, 4, 5)})}),
@@ -78,6 +82,7 @@ class Script:
     after: str
     place: tuple[str, ...] = ()  #: options of nextpnr
     several: bool = False        #: of several arrays
+    settings: dict[str, str] = field(default_factory=dict)  #: of nextpnr, in the netlist
 
 
 def script(verilog, part, top=None, full=False):
@@ -103,7 +108,8 @@ def script(verilog, part, top=None, full=False):
         after.append("rename -hide")
     return Script("\n".join([*before, *steps, "rename -hide"]), f"{part.options} -run map_luts:",
                   "\n".join([*after, "tee -q -o cells.json stat -json"]),
-                  (*(part.arrays if several or full else ()), *(part.full if full else ())), several)
+                  (*(part.arrays if several or full else ()), *(part.full if full else ())), several,
+                  part.settings if full else {})
 
 
 def netlist(made, verilog, part, folder, out_of_context):
@@ -118,7 +124,18 @@ def netlist(made, verilog, part, folder, out_of_context):
     log = run("yosys", ["-q", "-l", "yosys.log", "top.ys"], folder, "yosys.log")
     if out_of_context and not part.out_of_context:
         _remove_ports(folder / "top.json")
+    if made.settings:
+        _set(folder / "top.json", made.settings)
     return log
+
+
+def _set(path, settings):
+    """Puts settings of nextpnr into the netlist's top module."""
+    netlist = json.loads(path.read_text())
+    for module in netlist["modules"].values():
+        if "top" in module["attributes"]:
+            module["settings"] = settings
+    path.write_text(json.dumps(netlist))
 
 
 def _remove_ports(path):

@@ -83,7 +83,7 @@ class ElementUnit(wiring.Component):
         self._lanes(m, static, timed, Cat(valid[CYCLES[name] - 1] for name in QUANTITIES))
 
         closes = ~windows | marks[CYCLES["pooled"]].number.all()
-        mode = self.registers.element_mode
+        mode = self.registers.element_mode[:3]
         leaves = Signal()
         for kind, there in ((Element.ACTIVATE, valid[CYCLES["pooled"]] & closes),
                             (Element.RAW, valid[CYCLES["e2"] - RAW_EARLIER]),
@@ -101,7 +101,7 @@ class ElementUnit(wiring.Component):
     def _static(self, m):
         """What the registers say to lanes, and whether z goes by the windows of a pool."""
         registers = self.registers
-        mode, pooled = registers.element_mode, registers.pooled[0]
+        mode, pooled = registers.element_mode[:3], registers.pooled[0]
         static = Signal(STATIC, reset_less=True)
         m.d.sync += [
             static.raw.eq(mode == Element.RAW), static.activate.eq(mode == Element.ACTIVATE),
@@ -125,7 +125,7 @@ class ElementUnit(wiring.Component):
             timed.number.eq(marks[CYCLES["error"]].number), timed.inside.eq(marks[CYCLES["error"]].inside),
             timed.pool_number.eq(marks[CYCLES["pool"]].number),
             timed.pool_first.eq(~windows | ~marks[CYCLES["pool"]].number.any())]
-        mode, probe_half = self.registers.element_mode, self.probe_address[self._lane_bits]
+        mode, probe_half = self.registers.element_mode[:3], self.probe_address[self._lane_bits]
         for n, name in enumerate(QUANTITIES):
             cycle, kinds = CYCLES[name], [kind for kind, made in _MADE.items() if made >> n & 1]
             wanted = delay(m, Cat(mode == kind for kind in kinds).any(), 1, name=f"makes_{name}")

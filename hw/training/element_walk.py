@@ -58,7 +58,8 @@ class ElementWalk(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         registers = self.registers
-        mode, pooled = registers.element_mode, registers.pooled[0] & (registers.element_mode != Element.RAW)
+        mode = registers.element_mode[:3]
+        pooled = registers.pooled[0] & (mode != Element.RAW)
         activate = mode == Element.ACTIVATE
         #: of a pass: something is packed; z goes by the windows of a pool, errors do
         packs = delay(m, activate | (mode == Element.ERROR) | (mode == Element.RAW), 1, name="packs")

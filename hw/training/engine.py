@@ -137,8 +137,8 @@ class TrainingEngine(wiring.Component):
                 unit.registers.eq(controller.registers), unit.start.eq(controller.unit_start[number])]
             # A cycle late: the controller looks at it two cycles after a start at the earliest.
             m.d.sync += controller.unit_busy[number].eq(unit.busy | (packer.busy & active[number]))
-        mode = controller.registers.element_mode
-        errors = delay(m, active[Unit.ELEMENT] & (mode[:3] != Element.ACTIVATE), 1, name="errors")
+        mode = controller.registers.element_mode[:3]
+        errors = delay(m, active[Unit.ELEMENT] & (mode != Element.ACTIVATE), 1, name="errors")
         signed = errors | active[Unit.UPDATE]
         m.d.comb += [
             packer.registers.eq(controller.registers),
@@ -173,7 +173,10 @@ class TrainingEngine(wiring.Component):
         """Writes of the error memory: by the matrix unit, the loss unit, and PUT lane by lane."""
         controller, drain, loss = self._controller, self._matrix_unit.drain, self._loss
         side = self.config.side
-        puts, (_, lane) = controller.put[Put.ERROR], self._parameter()
+        # What PUT writes comes a cycle later still: the memory is far from the controller.
+        puts = delay(m, controller.put[Put.ERROR], 1, reset_less=False, name="puts_error")
+        address, word = (delay(m, value, 1, name=f"puts_error_{name}") for name, value in (
+            ("address", controller.put_address), ("data", controller.put_data[:SUM_BITS])))
         m.d.comb += [
             error.write_address.eq(drain.address), error.write_data.eq(drain.wide_data),
             error.write.eq(drain.error_write.replicate(side)),
@@ -185,9 +188,9 @@ class TrainingEngine(wiring.Component):
             m.d.comb += [error.write_address.eq(loss.error_address), error.write_data.eq(loss.error_data),
                          error.write.eq(~0)]
         with m.If(puts):
-            m.d.comb += [error.write_address.eq(controller.put_address >> side.bit_length() - 1),
-                         error.write_data.eq(controller.put_data[:SUM_BITS].replicate(side)),
-                         error.write.eq(1 << lane)]
+            m.d.comb += [error.write_address.eq(address >> side.bit_length() - 1),
+                         error.write_data.eq(word.replicate(side)),
+                         error.write.eq(1 << address[:side.bit_length() - 1])]
 
     def _parameter(self):
         """Slot and lane of a parameter, or of anything else lane by lane, that PUT writes."""
@@ -235,8 +238,10 @@ class TrainingEngine(wiring.Component):
         controller, packer = self._controller, self._packer
         m.d.comb += packer.random.eq(self._update_unit.random)
         units = (self._element_unit, self._update_unit, self._input_unit)
+        # A cycle late: no unit reserves twice within three cycles.
+        room = delay(m, packer.room, 1, name="room")
         for unit in units:
-            m.d.comb += unit.room.eq(packer.room)
+            m.d.comb += unit.room.eq(room)
             with m.If(unit.reserve):
                 m.d.comb += packer.reserve.eq(1)
             with m.If(unit.o_valid):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from shiftwork.boards.netlist import TARGETS, netlist, script
+from shiftwork.boards.tools import run
 from shiftwork.boards.tops import BoardTop
 from shiftwork.golden.ternary.config import PRESETS
 
@@ -39,6 +40,19 @@ def test_few_flip_flops(tmp_path, name, bits, kept):
                                               (False, 4, (True, True))])
 def test_few_flip_flops_of_a_chip_that_is_full(tmp_path, full, bits, kept):
     _few(_arrays("part", bits), tmp_path, bits, kept, copies=1, full=full)
+    top = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]
+    assert top.get("settings", {}) == (ECP5.settings if full else {})
+    assert all(name.startswith("$") for name in top["cells"]) == full
+
+
+def test_the_router_takes_settings(tmp_path):
+    """nextpnr says what its router worked with."""
+    netlist(script(_arrays("part", 4), ECP5, full=True), _arrays("part", 4), ECP5, tmp_path, True)
+    run(ECP5.nextpnr, [*ECP5.part, *ECP5.out_of_context, *ECP5.arrays, "--json", "top.json",
+                       "--write", "routed.json", "--quiet"], tmp_path, "top.log")
+    written = json.loads((tmp_path / "routed.json").read_text())["modules"]["top"]["settings"]
+    assert {name: float(written[name]) for name in ECP5.settings} == {
+        name: float(value) for name, value in ECP5.settings.items()}
 
 
 def _few(verilog, tmp_path, bits, kept, copies, **options):

@@ -142,8 +142,9 @@ def tools(monkeypatch):
     monkeypatch.setattr(bench, "unmeasured", lambda config: "bare")
     monkeypatch.setattr(synthesis, "pack",
                         lambda verilog, target, folder, full: cells(verilog) if full else None)
-    monkeypatch.setattr(synthesis, "synthesize", lambda verilog, target, folder, seeds, full: SimpleNamespace(
-        median=81.5 if full and seeds == (1, 2, 3) else 0))
+    monkeypatch.setattr(
+        synthesis, "synthesize", lambda verilog, target, folder, seeds, full, frequency: SimpleNamespace(
+            median=81.5 if full and seeds == (1, 2, 3) else 0))
 
 
 def test_cells_and_clock(tools, tmp_path):
