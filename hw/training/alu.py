@@ -43,7 +43,7 @@ class Alu(wiring.Component):
         m = Module()
         x, y = self.x, self.y
         total, subtract = Signal(signed(WORD_BITS + 1), reset_less=True), Signal()
-        m.d.comb += [subtract.eq(self.op != Op.ADD), self.less.eq(total[-1])]
+        m.d.comb += [subtract.eq(~self._is(m, Op.ADD)), self.less.eq(total[-1])]
         m.d.sync += self.equal.eq(x == y)
         m.d.sync += total.eq(x + (y ^ subtract.replicate(WORD_BITS).as_signed()) + subtract)
 

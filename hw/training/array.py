@@ -92,6 +92,8 @@ class MatrixArray(wiring.Component):
             delay(m, shift < UNSIGNED_BITS, 1, reset_less=False, name="near"),
             delay(m, (shift >= UNSIGNED_BITS) & (shift != NOTHING), 1, reset_less=False, name="far"),
             delay(m, self._factor(shift), 2, reset_less=False, name="factor"),
+            # For the other half of a row. As it has no reset, synthesis does not make both one.
+            delay(m, self._factor(shift), 2, name="factor_"),
             delay(m, ends, 1, init=1, reset_less=False, name="lane_ends"))
         for row in range(side):
             if row:
@@ -130,11 +132,14 @@ class MatrixArray(wiring.Component):
         m.submodules[f"offset{row}"] = offset = _RowOffset(self._config.block)
         m.d.comb += [offset.digits.eq(digits), offset.left_top.eq(tops[0]), offset.right_top.eq(tops[1])]
         digits, o = delay(m, digits, 1, name=f"digits{row}_"), Const(0, signed(SUM_BITS))
+        negative, near, far, *factors, ends = controls
         for column, couple in reversed(list(enumerate(couples))):
             m.submodules[f"lane{row}_{column}"] = lane = Lane(self._config.block)
             ports = lane.left, lane.right, lane.offset, lane.i
             controlled = lane.negative, lane.near, lane.far, lane.factor, lane.ends
             m.d.comb += [port.eq(value) for port, value in zip(
-                (*ports, *controlled), (digits, couple, offset.o, o, *controls), strict=True)]
+                (*ports, *controlled),
+                (digits, couple, offset.o, o, negative, near, far, factors[2 * column // len(couples)], ends),
+                strict=True)]
             o = lane.o
         return o

@@ -4,6 +4,8 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..common.delay import delay
+
 __all__ = ["Divider"]
 
 
@@ -42,10 +44,11 @@ class Divider(wiring.Component):
         # Twice the true rest and the next bit, minus y: from -y to y - 1, so bits that fall off say nothing.
         rest, follow = Signal(width, reset_less=True), Signal(width)
         rounding, subtract = Signal(reset_less=True), Signal()
+        near = delay(m, self.y, 1, name="near")     # of what y comes from, most is far from here
         m.d.comb += [
             subtract.eq(~rest[-1]),
             follow.eq(Cat(Mux(rounding, sign, quotient[-1] ^ sign), rest)
-                      + (self.y ^ subtract.replicate(width)) + subtract),
+                      + (near ^ subtract.replicate(width)) + subtract),
         ]
         with m.If(self.busy):
             m.d.sync += [rest.eq(follow), count.eq(count + 1), rounding.eq(count == width - 1),

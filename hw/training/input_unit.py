@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from shiftwork.golden.training.config import ACTIVATION_BITS
 from shiftwork.golden.training.engine_config import ERROR_BITS
 
+from ..common.delay import delay
 from ..common.nest import Nest
 from .layouts import PASS, vector
 
@@ -60,8 +61,9 @@ class InputUnit(wiring.Component):
         channels, lane = self.registers.channels[:block.bit_length()], Signal(range(side))
         beyond, counts = channels > side, [Signal(range(side + 1), name=f"count{half}") for half in range(2)]
         m.d.sync += [counts[0].eq(Mux(beyond, side, channels)), counts[1].eq(Mux(beyond, channels - side, 0))]
-        count = Mux(nest.value2[-1], *counts[::-1])
-        empty, byte, valid = count == 0, Signal(ACTIVATION_BITS), Signal()
+        none = [delay(m, count == 0, 1, name=f"none{half}_") for half, count in enumerate(counts)]
+        count, empty = (Mux(nest.value2[-1], *pair[::-1]) for pair in (counts, none))
+        byte, valid = Signal(ACTIVATION_BITS), Signal()
         self._bytes(m, within & ~empty, byte, valid)
         ends = lane + 1 == count
         m.d.comb += nest.step.eq((within & empty) | (valid & ends))

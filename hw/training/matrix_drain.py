@@ -126,16 +126,17 @@ class MatrixDrain(wiring.Component):
         """Addresses count up; in WEIGHT a tile's half is skipped behind the other."""
         block = self.config.block
         address, column = Signal(REGISTER_BITS), Signal(range(block))
-        ends = (column == block - 1) & (mode == Matrix.WEIGHT)
+        to = {kind: delay(m, mode == kind, 1, name=f"is_{kind.name.lower()}") for kind in Matrix}
+        ends = (column == block - 1) & to[Matrix.WEIGHT]
         with m.If(self.start):
             m.d.sync += [address.eq(self.registers.out_base), column.eq(0)]
         with m.Elif(valid):
             m.d.sync += [address.eq(address + Mux(ends, block + 1, 1)),
                          column.eq(Mux(ends, 0, column + 1))]
         m.d.sync += [
-            self.address.eq(address), self.z_write.eq(valid & (mode == Matrix.FORWARD)),
-            self.error_write.eq(valid & (mode == Matrix.INPUT)),
-            self.gradient_write.eq(valid & (mode == Matrix.WEIGHT)),
+            self.address.eq(address), self.z_write.eq(valid & to[Matrix.FORWARD]),
+            self.error_write.eq(valid & to[Matrix.INPUT]),
+            self.gradient_write.eq(valid & to[Matrix.WEIGHT]),
         ]
 
     def _sums(self, m, mode, total, valid):
