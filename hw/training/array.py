@@ -92,8 +92,8 @@ class MatrixArray(wiring.Component):
             delay(m, shift < UNSIGNED_BITS, 1, reset_less=False, name="near"),
             delay(m, (shift >= UNSIGNED_BITS) & (shift != NOTHING), 1, reset_less=False, name="far"),
             delay(m, self._factor(shift), 2, reset_less=False, name="factor"),
-            # For the other half of a row. As it has no reset, synthesis does not make both one.
-            delay(m, self._factor(shift), 2, name="factor_"),
+            # For the other half of a row. A register has no reset, so that synthesis does not make both one.
+            delay(m, delay(m, self._factor(shift), 1, name="first"), 1, reset_less=False, name="second"),
             delay(m, ends, 1, init=1, reset_less=False, name="lane_ends"))
         for row in range(side):
             if row:
