@@ -80,7 +80,7 @@ class ElementLane(wiring.Component):
         m.d.comb += [
             normalizer.z.eq(self.z),
             pool.a.eq(normalizer.a), pool.number.eq(timed.pool_number), pool.first.eq(timed.pool_first),
-            line.error.eq(self.error), line.shift.eq(delay(m, static.error_shift, 1, name="shift")),
+            line.error.eq(self.error), line.shift.eq(static.error_shift),
             line.counts.eq(~static.spread | (timed.inside & (self.winner == timed.number))),
             line.x_hat.eq(normalizer.x_hat), line.a.eq(normalizer.a),
             quantizer.i.eq(Mux(static.raw, self.error, line.dx)), quantizer.flagged.eq(static.flagged),

@@ -106,7 +106,7 @@ class ElementUnit(wiring.Component):
         m.d.sync += [
             static.raw.eq(mode == Element.RAW), static.activate.eq(mode == Element.ACTIVATE),
             static.spread.eq(pooled), static.flagged.eq(registers.flagged),
-            static.error_shift.eq(registers.error_shift + ERROR_LIFT),
+            static.error_shift.eq(delay(m, registers.error_shift + ERROR_LIFT, 1, name="error_shift")),
             static.product_shift.eq(registers.product_shift + registers.flagged), static.clear.eq(0)]
         for kind, made in _MADE.items():
             with m.If(self.start & (mode == kind)):

@@ -262,8 +262,6 @@ class TrainingEngine(wiring.Component):
             maps.write_address.eq(Mux(puts, controller.put_address, written["address"])),
             maps.write_data.eq(Mux(puts, controller.put_data, written["data"])),
             maps.write.eq(puts | written["write"]), packer.map_data.eq(maps.data),
-            maps.address.eq(Mux(delay(m, packer.busy, 1, name="packs"), packer.map_address,
-                                delay(m, controller.get_address, 1, name="map_address"))),
             length.write_address.eq(packer.length_address), length.write_data.eq(packer.length_data),
             length.write.eq(packer.length_write),
         ]
@@ -281,6 +279,8 @@ class TrainingEngine(wiring.Component):
             z.address.eq(Mux(reads[Unit.ELEMENT], self._element_unit.z_address,
                              Mux(reads[Unit.LOSS], self._loss.z_address, word))),
             weight.address.eq(Mux(reads[Unit.UPDATE], self._update_unit.weight_address, word)),
+            memories["map"].address.eq(Mux(delay(m, self._packer.busy, 1, name="packs"),
+                                           self._packer.map_address, address)),
             memories["length"].address.eq(address), memories["sum"].address.eq(address),
             get.kind.eq(controller.get_kind), get.address.eq(address), controller.get_data.eq(get.data),
             get.get_matrix.eq(self._matrix_unit.drain.probe_data),

@@ -54,7 +54,8 @@ class MatrixDrain(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         side, mode = self.config.side, self.registers.matrix_mode[:2]
-        forward = delay(m, mode == Matrix.FORWARD, 1, name="forward")
+        to = {kind: delay(m, mode == kind, 1, name=f"is_{kind.name.lower()}") for kind in Matrix}
+        forward = to[Matrix.FORWARD]
         bias = Signal(vector(side, WEIGHT_BITS))        # 0 until one is written
         with m.If(self.bias_write):
             m.d.sync += bias[self.bias_lane].eq(self.bias_data)
@@ -93,7 +94,7 @@ class MatrixDrain(wiring.Component):
             with m.Elif(marks[2] & ~forward & (magnitude.as_unsigned() > most[n])):
                 m.d.sync += most[n].eq(magnitude)
 
-        self._write(m, mode, marks[1])
+        self._write(m, to, marks[1])
         self._sums(m, mode, tree.o, marks[2 + tree.latency])
         self._probe(m, totals, squares, most)
         m.d.comb += self.busy.eq(Cat(*marks).any() | self.sums_write)
@@ -122,11 +123,10 @@ class MatrixDrain(wiring.Component):
                     m.d.sync += [word.eq(value) for word, value in zip(chosen, quantity, strict=True)]
         m.d.comb += self.probe_data.eq(delay(m, chosen[lane], 1, name="probe"))
 
-    def _write(self, m, mode, valid):
+    def _write(self, m, to, valid):
         """Addresses count up; in WEIGHT a tile's half is skipped behind the other."""
         block = self.config.block
         address, column = Signal(REGISTER_BITS), Signal(range(block))
-        to = {kind: delay(m, mode == kind, 1, name=f"is_{kind.name.lower()}") for kind in Matrix}
         ends = (column == block - 1) & to[Matrix.WEIGHT]
         with m.If(self.start):
             m.d.sync += [address.eq(self.registers.out_base), column.eq(0)]
