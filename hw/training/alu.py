@@ -1,6 +1,6 @@
 """What the controller's instructions compute."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,14 +23,14 @@ class Alu(wiring.Component):
 
     Members
     -------
-    start : In(1), one cycle, not while ``busy``
-    op : In(5), x, y : In(signed(88)), constant from the cycle before ``start`` until the result is taken
+    start : In(1), one cycle, not while ``busy``; op : In(5), constant from then on until the result is taken
+    x, y : In(signed(88)), constant from the next cycle on
     busy : Out(1), the result stands from its end, at once for ADD, SUB, AND, OR, ABS, MIN and MAX
     o : Out(signed(88)), increment : Out(1)
-    less, equal : Out(1), x < y, x == y; from the cycle after ``start``, of any ``op`` but ADD
+    less, equal : Out(1), x < y, x == y; from two cycles after ``start``, of any ``op`` but ADD
 
-    Timing: that of `Divider`, `Multiplier`, `Root` and `Shifter`; the others' result stands one cycle after
-    ``start``.
+    Timing: that of `Divider`, `Multiplier`, `Root` and `Shifter`, which are started a cycle after ``start``;
+    the others' result stands two cycles after it.
     """
 
     def __init__(self):
@@ -48,14 +48,15 @@ class Alu(wiring.Component):
         m.d.sync += total.eq(x + (y ^ subtract.replicate(WORD_BITS).as_signed()) + subtract)
 
         shifter, multiplier, divider, root = self._units(m)
-        m.d.comb += self.busy.eq(shifter.busy | multiplier.busy | divider.busy | root.busy)
         # A bit of the result is five lookup tables: of two operands, of these and the sum, of two pairs of
         # units, and of all.
-        sums, absolute, either, picks, plain = (self._is(m, *ops) for ops in (
-            (Op.ADD, Op.SUB), (Op.ABS,), (Op.OR,), (Op.ABS, Op.MIN, Op.MAX),
-            (Op.ADD, Op.SUB, Op.AND, Op.OR, Op.ABS, Op.MIN, Op.MAX)))
-        takes_x = absolute | (self.less ^ self._is(m, Op.MAX))
-        bits = Mux(picks, Mux(takes_x, x, y), Mux(either, x | y, x & y))
+        sums, absolute, plain = (self._is(m, *ops) for ops in (
+            (Op.ADD, Op.SUB), (Op.ABS,), (Op.ADD, Op.SUB, Op.AND, Op.OR, Op.ABS, Op.MIN, Op.MAX)))
+        # Ones of either: those of both are AND, those of x and y OR.
+        takes_x, takes_y = (
+            Mux(self.less, self._is(m, Op.OR, *below), self._is(m, Op.OR, *above)).replicate(WORD_BITS)
+            for below, above in (((Op.ABS, Op.MIN), (Op.ABS, Op.MAX)), ((Op.MAX,), (Op.MIN,))))
+        bits = (x & y) | (x & takes_x) | (y & takes_y)
         found = Mux(sums, total, bits ^ (absolute & x[-1]).replicate(WORD_BITS)) & plain.replicate(WORD_BITS)
         for unit, ops in ((shifter, SHIFTS), (multiplier, (Op.MUL,)), (divider, (Op.DIV,)),
                           (root, (Op.ROOT,))):
@@ -68,19 +69,22 @@ class Alu(wiring.Component):
         return m
 
     def _is(self, m, *ops):
-        """Whether the instruction is one of ``ops``, told apart a cycle before."""
+        """Whether the instruction is one of ``ops``, a cycle late."""
         return delay(m, self.op.matches(*ops), 1, name="is_" + "_".join(op.name for op in ops))
 
     def _units(self, m):
-        """Those that take their time, started by their instructions."""
+        """Those that take their time, started by their instructions, with the operands."""
         m.submodules.shifter = shifter = Shifter(WORD_BITS)
         m.submodules.multiplier = multiplier = Multiplier(WORD_BITS)
         m.submodules.divider = divider = Divider(WORD_BITS)
         m.submodules.root = root = Root(WORD_BITS)
+        busy = []
         for unit, ops in ((shifter, SHIFTS), (multiplier, (Op.MUL,)), (divider, (Op.DIV,)),
                           (root, (Op.ROOT,))):
-            m.d.comb += [unit.start.eq(self.start & self._is(m, *ops)), unit.x.eq(self.x)]
+            begin = delay(m, self.start & self.op.matches(*ops), 1, reset_less=False, name="begin")
+            busy += [begin, unit.busy]
+            m.d.comb += [unit.start.eq(begin), unit.x.eq(self.x)]
             if unit is not root:
                 m.d.comb += unit.y.eq(self.y)
-        m.d.comb += shifter.op.eq(delay(m, self.op, 1, name="op_"))
+        m.d.comb += [shifter.op.eq(self.op), self.busy.eq(Cat(busy).any())]
         return shifter, multiplier, divider, root

@@ -19,11 +19,17 @@ from .pass_registers import PassRegisters
 
 __all__ = ["GET_CYCLES", "PUT_BITS", "Controller"]
 
-GET_CYCLES = 5
+GET_CYCLES = 6
 """From a GET's address to the cycle in which the data must stand."""
 
 PUT_BITS = 48
 """Of what PUT writes, the lowest."""
+
+_BRANCHES = Op.BEQ, Op.BNE, Op.BLT, Op.BGE, Op.JUMP
+_KINDS = {kind: ops for kind, ops in enumerate((
+    tuple(op for op in Op if op < Op.LOAD), (Op.LOAD, Op.GET), (Op.STORE, Op.PUT), _BRANCHES, (Op.CALL,),
+    (Op.IN,), (Op.START,), (Op.WAIT,), (Op.OUT,), (Op.CHECK, Op.HALT)))}
+_COMPUTE, _LOOK, _STORE, _BRANCH, _CALL, _IN, _START, _WAIT, _OUT, _CHECK = _KINDS
 
 
 class Controller(wiring.Component):
@@ -87,6 +93,7 @@ class Controller(wiring.Component):
             alu.op.eq(instruction.op), alu.x.eq(operands.x), alu.y.eq(operands.y),
         ]
         self._fetch(m, s)
+        self._tell(m, s)
         loaded = self._data(m, s, operands.y)
         self._ports(m, s, operands.y, reader)
         with m.If(self.o.ready):
@@ -105,7 +112,7 @@ class Controller(wiring.Component):
                 m.d.sync += [instruction.eq(s.fetched), s.pc.eq(s.pc + 1)]
                 m.next = "READ"
             with m.State("READ"):
-                m.d.comb += operands.read.eq(1)
+                m.d.comb += [operands.read.eq(1), alu.start.eq(1)]
                 m.next = "EXECUTE"
             with m.State("EXECUTE"):
                 m.d.sync += [s.address.eq(operands.x[:REGISTER_BITS] + instruction.value), s.carry.eq(0)]
@@ -128,6 +135,16 @@ class Controller(wiring.Component):
             write.addr.eq(self.program_address), write.data.eq(self.program_data),
             write.en.eq(self.program_write), read.addr.eq(s.pc), s.fetched.eq(read.data),
         ]
+
+    @staticmethod
+    def _tell(m, s):
+        """Tells instructions apart while their operands are read."""
+        m.d.sync += s.kind.eq(len(_KINDS))
+        with m.Switch(s.instruction.op):
+            for number, ops in _KINDS.items():
+                with m.Case(*ops):
+                    m.d.sync += s.kind.eq(number)
+        m.d.sync += [told.eq(s.instruction.op == op) for op, told in s.is_op.items()]
 
     def _data(self, m, s, word):
         """The data memory; its word at ``address``, MEMORY_CYCLES later."""
@@ -163,36 +180,35 @@ class Controller(wiring.Component):
     def _execute(self, m, s, x, alu, reader):
         """What is done in the cycle in which both operands are there."""
         op, value = s.instruction.op, s.instruction.value
-        with m.Switch(op):
-            with m.Case(*(op for op in Op if op < Op.LOAD)):
-                m.d.comb += alu.start.eq(1)
+        with m.Switch(s.kind):
+            with m.Case(_COMPUTE):
                 m.next = "COMPUTE"
-            with m.Case(Op.LOAD, Op.GET):
+            with m.Case(_LOOK):
                 m.d.sync += s.count.eq(Mux(op == Op.LOAD, MEMORY_CYCLES, GET_CYCLES))
                 m.next = "LOOK"
-            with m.Case(Op.STORE, Op.PUT):
+            with m.Case(_STORE):
                 m.next = "STORE"
-            with m.Case(Op.BEQ, Op.BNE, Op.BLT, Op.BGE, Op.JUMP):
+            with m.Case(_BRANCH):
                 m.next = "BRANCH"
-            with m.Case(Op.CALL):
+            with m.Case(_CALL):
                 m.d.sync += [s.result.eq(s.pc), s.pc.eq(value)]
                 m.next = "WRITE"
-            with m.Case(Op.IN):
+            with m.Case(_IN):
                 m.d.comb += s.takes.eq(1)
                 m.d.sync += s.result.eq(reader.o.payload)
                 with m.If(reader.o.valid):
                     m.next = "WRITE"
-            with m.Case(Op.START):
+            with m.Case(_START):
                 m.d.sync += self.unit_start.eq(Const(1, len(Unit)) << value[:bits_for(len(Unit) - 1)])
                 m.next = "DECODE"
-            with m.Case(Op.WAIT):
+            with m.Case(_WAIT):
                 with m.If(~self.unit_busy.any()):
                     m.next = "DECODE"
-            with m.Case(Op.OUT):
+            with m.Case(_OUT):
                 with m.If(~self.o.valid | self.o.ready):
                     m.d.sync += [self.o.valid.eq(1), self.o.p.data.eq(x), self.o.p.last.eq(value == 1)]
                     m.next = "DECODE"
-            with m.Case(Op.CHECK, Op.HALT):
+            with m.Case(_CHECK):
                 self._check(m, s, reader)
             with m.Default():
                 m.next = "DECODE"
@@ -213,13 +229,12 @@ class Controller(wiring.Component):
     @staticmethod
     def _complete(m, s, alu, operands, loaded, get_data):
         """Further cycles of an instruction."""
-        op = s.instruction.op
         with m.State("COMPUTE"):
             m.d.sync += [s.result.eq(alu.o), s.carry.eq(alu.increment)]
             with m.If(~alu.busy):
                 m.next = "WRITE"
         with m.State("LOOK"):
-            m.d.sync += [s.count.eq(s.count - 1), s.result.eq(Mux(op == Op.LOAD, loaded, get_data))]
+            m.d.sync += [s.count.eq(s.count - 1), s.result.eq(Mux(s.is_op[Op.LOAD], loaded, get_data))]
             with m.If(s.count == 0):
                 m.next = "WRITE"
         with m.State("WRITE"):
@@ -232,8 +247,8 @@ class Controller(wiring.Component):
             m.next = "DECODE"
             for each, holds in ((Op.BEQ, alu.equal), (Op.BNE, ~alu.equal), (Op.BLT, alu.less),
                                 (Op.BGE, ~alu.less), (Op.JUMP, 1)):
-                with m.If((op == each) & holds):
-                    m.d.sync += s.pc.eq(Mux(op == Op.JUMP, s.address, s.instruction.value))
+                with m.If(s.is_op[each] & holds):
+                    m.d.sync += s.pc.eq(Mux(s.is_op[Op.JUMP], s.address, s.instruction.value))
                     m.next = "FETCH"
 
 
@@ -243,6 +258,9 @@ class _State:
     def __init__(self, config):
         self.pc = Signal(range(config.program_depth), reset_less=True)
         self.fetched, self.instruction = Signal(INSTRUCTION), Signal(INSTRUCTION, reset_less=True)
+        #: from EXECUTE on: which of `_KINDS` the instruction is, or that it is none; whether it is ..
+        self.kind = Signal(range(len(_KINDS) + 1), reset_less=True)
+        self.is_op = {op: Signal(reset_less=True, name=f"is_{op.name}") for op in (Op.LOAD, *_BRANCHES)}
         self.address = Signal(REGISTER_BITS, reset_less=True)
         self.count = Signal(range(max(MEMORY_CYCLES, GET_CYCLES) + 1), reset_less=True)
         # What goes to a register, less the carry.

@@ -38,7 +38,7 @@ class ElementUnit(wiring.Component):
     parameter_address : In, parameter_data : In(signed(25)), parameter_write : In(1)
         (slot * 2 + half) * S + lane. Not while busy.
     probe_address : In, probe_data : Out(signed(40))
-        (quantity * 2 + half) * S + lane; 3 cycles later. Not while busy.
+        (quantity * 2 + half) * S + lane; 4 cycles later. Not while busy.
     room : In(1), reserve : Out(1)
         In a cycle with ``room`` a tile is begun, which will be given to the packer; ``room`` must be right
         again in the next cycle.
@@ -74,6 +74,7 @@ class ElementUnit(wiring.Component):
             self.reserve.eq(walk.reserve), self.z_address.eq(walk.z_address),
             self.error_address.eq(walk.error_address), self.winner_address.eq(walk.winner_address)]
         static, windows = self._static(m)
+        self._probe = delay(m, self.probe_address, 1, name="probe")     # where it comes from is far
         # Marks and vectors of each cycle of an element; cycle 0 is that in which z is there.
         marks, valid = {-MEMORY_CYCLES: walk.mark}, {-MEMORY_CYCLES: walk.valid}
         for cycle in range(1 - MEMORY_CYCLES, CYCLES["e2"] + 1):
@@ -125,7 +126,7 @@ class ElementUnit(wiring.Component):
             timed.number.eq(marks[CYCLES["error"]].number), timed.inside.eq(marks[CYCLES["error"]].inside),
             timed.pool_number.eq(marks[CYCLES["pool"]].number),
             timed.pool_first.eq(~windows | ~marks[CYCLES["pool"]].number.any())]
-        mode, probe_half = self.registers.element_mode[:3], self.probe_address[self._lane_bits]
+        mode, probe_half = self.registers.element_mode[:3], self._probe[self._lane_bits]
         for n, name in enumerate(QUANTITIES):
             cycle, kinds = CYCLES[name], [kind for kind, made in _MADE.items() if made >> n & 1]
             wanted = delay(m, Cat(mode == kind for kind in kinds).any(), 1, name=f"makes_{name}")
@@ -142,7 +143,7 @@ class ElementUnit(wiring.Component):
         address = delay(m, self.parameter_address, 1, name="parameter_address")
         value = delay(m, self.parameter_data, 1, name="parameter_data")
         write = delay(m, self.parameter_write, 1, reset_less=False, name="parameter_write")
-        probe_lane, quantity = self.probe_address[:lane_bits], self.probe_address[lane_bits + 1:]
+        probe_lane, quantity = self._probe[:lane_bits], self._probe[lane_bits + 1:]
         probed = more = Const(0, 1)
         for n in range(side):
             lane = ElementLane()

@@ -71,16 +71,17 @@ class ElementWalk(wiring.Component):
         rows, columns = (Mux(windows, value >> 1, value) for value in (registers.rows, registers.columns))
         for k, count in enumerate((rows, columns, registers.groups, 0, 0, Mux(windows, 0, 1))):
             m.d.sync += getattr(nest, f"count{k}").eq(count)
-        running, fresh = Signal(), Signal(reset_less=True)
+        #: what comes next begins a tile that is packed, and so waits for room
+        running, needs = Signal(), Signal(reset_less=True)
         step, done = Signal(), Signal()
         m.d.comb += [
-            step.eq(running & (self.room | ~packs | ~fresh)), self.reserve.eq(step & fresh & packs),
+            step.eq(running & (self.room | ~needs)), self.reserve.eq(step & needs),
             nest.step.eq(step), nest.reset.eq(begin), done.eq(step & nest.done),
             self.busy.eq(running | self._pending)]
         with m.If(begin | done):
-            m.d.sync += [running.eq(begin), fresh.eq(1)]
+            m.d.sync += [running.eq(begin), needs.eq(packs)]
         with m.Elif(step):
-            m.d.sync += fresh.eq(nest.carry2)
+            m.d.sync += needs.eq(nest.carry2 & packs)
 
         tile, other = self._pointers(m, nest, begin, step & nest.carry2, windows)
         number = Mux(windows, nest.value5, Cat(nest.value1[0], nest.value0[0]))

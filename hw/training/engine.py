@@ -238,15 +238,14 @@ class TrainingEngine(wiring.Component):
         controller, packer = self._controller, self._packer
         m.d.comb += packer.random.eq(self._update_unit.random)
         units = (self._element_unit, self._update_unit, self._input_unit)
-        # A cycle late: no unit reserves twice within three cycles.
+        # Two cycles late, as the packer hears of a place a cycle late: no unit reserves within three cycles.
         room = delay(m, packer.room, 1, name="room")
         for unit in units:
             m.d.comb += unit.room.eq(room)
-            with m.If(unit.reserve):
-                m.d.comb += packer.reserve.eq(1)
             with m.If(unit.o_valid):
                 m.d.sync += packer.i.eq(unit.o)
-        m.d.sync += packer.i_valid.eq(Cat(unit.o_valid for unit in units).any())
+        m.d.sync += [packer.reserve.eq(Cat(unit.reserve for unit in units).any()),
+                     packer.i_valid.eq(Cat(unit.o_valid for unit in units).any())]
         for memory, slot, write in ((self._left, packer.left_slot, packer.left_write),
                                     (self._right, packer.right_slot, packer.right_write)):
             m.d.comb += [
@@ -267,21 +266,31 @@ class TrainingEngine(wiring.Component):
         ]
 
     def _get(self, m, memories):
-        """Memories and units at the address of GET; who is busy has its own way into its memory."""
+        """Memories and units at the address of GET; who is busy has its own way into its memory.
+
+        Each memory has a register of its own for it, which follows while no unit reads there.
+        """
         controller, side = self._controller, self.config.side
         m.submodules.get = get = GetPort(self.config)
         address = delay(m, controller.get_address, 1, name="address")     # all the chip looks at it
         word, z, weight = address >> side.bit_length() - 1, memories["z"], memories["weight"]
+        packs = delay(m, self._packer.busy, 1, name="packs")
         reads = {number: delay(m, unit.busy | controller.unit_start[number], 1, name=f"reads{number}_")
                  for number, unit in ((Unit.ELEMENT, self._element_unit), (Unit.LOSS, self._loss),
                                       (Unit.UPDATE, self._update_unit))}
+        near = {}
+        for name, at, taken in (("z", word, reads[Unit.ELEMENT] | reads[Unit.LOSS]),
+                                ("weight", word, reads[Unit.UPDATE]), ("map", address, packs)):
+            near[name] = Signal(len(memories[name].address), reset_less=True, name=f"get_{name}_address")
+            with m.If(~taken):
+                m.d.sync += near[name].eq(at)
+        last = delay(m, address, 1, name="last_address")
         m.d.comb += [
             z.address.eq(Mux(reads[Unit.ELEMENT], self._element_unit.z_address,
-                             Mux(reads[Unit.LOSS], self._loss.z_address, word))),
-            weight.address.eq(Mux(reads[Unit.UPDATE], self._update_unit.weight_address, word)),
-            memories["map"].address.eq(Mux(delay(m, self._packer.busy, 1, name="packs"),
-                                           self._packer.map_address, address)),
-            memories["length"].address.eq(address), memories["sum"].address.eq(address),
+                             Mux(reads[Unit.LOSS], self._loss.z_address, near["z"]))),
+            weight.address.eq(Mux(reads[Unit.UPDATE], self._update_unit.weight_address, near["weight"])),
+            memories["map"].address.eq(Mux(packs, self._packer.map_address, near["map"])),
+            memories["length"].address.eq(last), memories["sum"].address.eq(last),
             get.kind.eq(controller.get_kind), get.address.eq(address), controller.get_data.eq(get.data),
             get.get_matrix.eq(self._matrix_unit.drain.probe_data),
             get.get_element.eq(self._element_unit.probe_data),

@@ -1,6 +1,6 @@
 """What the controller reads of units and memories."""
 
-from amaranth import Module, Signal, signed
+from amaranth import Const, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -32,7 +32,7 @@ class GetPort(wiring.Component):
     -------
     kind : In(4), address : In(24), data : Out(signed(88))
     get_NAME : In, for each `Get`
-        What the port's memory or unit yields at the address, 3 cycles later at the most.
+        What the port's memory or unit yields at the address, 4 cycles later at the most.
 
     Timing: ``data`` follow what the ports yield by 2 cycles.
     """
@@ -46,17 +46,16 @@ class GetPort(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         lane = delay(m, self.address[:self._config.side.bit_length() - 1], 1, name="lane")
-        chosen = Signal.like(self.data, reset_less=True)
-        with m.Switch(self.kind):
-            for kind in shapes(self._config):
-                value = getattr(self, f"get_{kind.name.lower()}")
-                if isinstance(value, data.View):
-                    value = value[lane]
-                if kind in (Get.STORED, Get.ACCUMULATOR):
-                    value = value[kind.name.lower()]
-                near = Signal(value.shape(), name=f"near_{kind.name.lower()}", reset_less=True)
-                m.d.sync += near.eq(value)
-                with m.Case(kind):
-                    m.d.sync += chosen.eq(near)
-        m.d.comb += self.data.eq(chosen)
+        found = Const(0, 1)
+        for kind in shapes(self._config):
+            name = kind.name.lower()
+            value = getattr(self, f"get_{name}")
+            if isinstance(value, data.View):
+                value = value[lane]
+            if kind in (Get.STORED, Get.ACCUMULATOR):
+                value = value[name]
+            near = Signal(WORD_BITS, name=f"near_{name}", reset_less=True)
+            m.d.sync += near.eq(value)
+            found |= near & delay(m, self.kind == kind, 1, name=f"is_{name}").replicate(WORD_BITS)
+        m.d.comb += self.data.eq(delay(m, found, 1, name="chosen"))
         return m

@@ -91,7 +91,8 @@ class MatrixDrain(wiring.Component):
                 m.d.sync += squares[n].eq(0)
             with m.If(begin & ~forward & ~self.registers.keep_most[0]):
                 m.d.sync += most[n].eq(0)
-            with m.Elif(marks[2] & ~forward & (magnitude.as_unsigned() > most[n])):
+            # A sign, not a comparison: of that synthesis makes lookup tables instead of a carry chain.
+            with m.Elif(marks[2] & ~forward & (most[n] - magnitude.as_unsigned())[-1]):
                 m.d.sync += most[n].eq(magnitude)
 
         self._write(m, to, marks[1])

@@ -46,7 +46,10 @@ class Multiplier(wiring.Component):
         limb = self._limb
         limbs = -(-self._width // limb)
         column, place = Signal(range(limbs), reset_less=True), Signal(range(limbs), reset_less=True)
-        short, issuing = Signal(reset_less=True), Signal()
+        issuing = Signal()
+        # Whether y has ones in limbs above the first: an OR of all of them takes two cycles.
+        wide = delay(m, Cat(self.y[n:n + limb].any() for n in range(limb, self._width, limb)), 1, name="wide")
+        short = ~wide.any()
         ends, last = Signal(), Signal()
         m.d.comb += [ends.eq(place == column), last.eq(ends & (column == limbs - 1))]
         with m.If(issuing):
@@ -54,8 +57,7 @@ class Multiplier(wiring.Component):
             with m.If(ends):
                 m.d.sync += [column.eq(column + 1), place.eq(Mux(short, column + 1, 0))]
         with m.Elif(self.start & ~self.busy):
-            m.d.sync += [column.eq(0), place.eq(0), issuing.eq(1), short.eq(~self.y[limb:].any()),
-                         self.busy.eq(1)]
+            m.d.sync += [column.eq(0), place.eq(0), issuing.eq(1), self.busy.eq(1)]
 
         # Limb `place` of x and the one of y that makes the column: then their product, then the sum.
         other = Signal.like(place)

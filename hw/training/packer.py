@@ -95,7 +95,8 @@ class Packer(wiring.Component):
         m.d.sync += at_random.eq(self.errors & ~self._wide)
         m.d.comb += [
             writer.i_valid.eq(marks[-1]), writer.i_last.eq(last[-1]),
-            self.random_step.eq(marks[MEMORY_CYCLES + DigitRounder.random_latency - 2] & at_random)]
+            self.random_step.eq(marks[MEMORY_CYCLES + DigitRounder.random_latency - 3] & at_random)]
+        numbers = delay(m, self.random, 1, name="numbers")     # they come from far
         # ``drop`` and ``beyond`` are one register behind their tile's first read.
         now = [delay(m, value, MEMORY_CYCLES - 1, name=f"now{n}_") for n, value in enumerate((drop, beyond))]
         for n, number in enumerate(tiles.o):
@@ -103,7 +104,7 @@ class Packer(wiring.Component):
             m.d.comb += [
                 rounder.magnitude.eq(number.magnitude), rounder.negative.eq(number.negative),
                 rounder.drop.eq(now[0]), rounder.beyond.eq(now[1]), rounder.at_random.eq(at_random),
-                rounder.random.eq(self.random[n]), writer.i[n].eq(rounder.o),
+                rounder.random.eq(numbers[n]), writer.i[n].eq(rounder.o),
             ]
         # .. and of their tile, until the quadrant is complete.
         planes, drop = delay(m, planes, cycles + 1, name="planes_"), delay(m, drop, cycles, name="late")

@@ -26,7 +26,7 @@ class RandomLanes(wiring.Component):
     step : In(1)
         Of all lanes.
     load : In(1), load_address : In(range(lanes)), load_state : In(32)
-        Lane ``load_address`` takes a state.
+        Lane ``load_address``, as it was in the cycle before, takes a state.
     numbers : Out(16 bits of each lane)
         Of the last step; they follow ``step`` and ``load`` in the next cycle.
     address : In(range(lanes)), chosen : Out(16 bits of each of ``part`` lanes), data : Out(16)
@@ -51,7 +51,7 @@ class RandomLanes(wiring.Component):
         for n, state in enumerate(States(0, self._lanes).states.tolist()):
             m.submodules[f"lane{n}"] = lane = RandomLane(state)
             m.d.comb += [
-                lane.step.eq(self.step), lane.load.eq(self.load & (self.load_address == n)),
+                lane.step.eq(self.step), lane.load.eq(self.load & delay(m, self.load_address == n, 1, name=f"is{n}_")),
                 lane.load_state.eq(self.load_state), self.numbers[n].eq(lane.number),
             ]
         address, within = delay(m, self.address, 1, name="asked"), self._part.bit_length() - 1

@@ -15,8 +15,8 @@ class RunStatus(wiring.Component):
     Members
     -------
     start, clear : In(1), of the engine
-    begins : Out(1), a run begins: a cycle after ``start``, where a program is loaded and no run under way
-    busy : Out(1), from that cycle on while the controller is
+    begins : Out(1), a run begins: two cycles after ``start``, where a program is loaded and no run under way
+    busy : Out(1), from a cycle after ``start`` on, while the controller is
     controller_busy, failed, code : In, of the controller
     loaded, load_failed, load_code, load_done : In, of the loader
     taken : In(1), the last word of an input packet is taken
@@ -34,8 +34,8 @@ class RunStatus(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         start, whole = Signal(), Signal()
-        m.d.sync += start.eq(self.start & ~self.busy)
-        m.d.comb += [self.begins.eq(start & self.loaded), self.busy.eq(self.controller_busy | start)]
+        m.d.sync += [start.eq(self.start & ~self.busy), self.begins.eq(start & self.loaded)]
+        m.d.comb += self.busy.eq(self.controller_busy | start | self.begins)
         with m.If(self.begins):
             m.d.sync += [whole.eq(0), self.load_cycles.eq(0), self.run_cycles.eq(0)]
         with m.Elif(self.controller_busy):

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...golden.training.isa import Op
+from ..common.delay import delay
 
 __all__ = ["STEP", "Shifter"]
 
@@ -32,7 +33,8 @@ class Shifter(wiring.Component):
     Members
     -------
     start : In(1), one cycle; ignored while ``busy``
-    op : In(5), x, y : In, constant from ``start`` until the next
+    op : In(5), constant from the cycle before ``start`` until the result is taken
+    x, y : In, constant from ``start`` on, as long
     busy : Out(1), the result stands from its end until the next start
     o : Out, increment : Out(1)
 
@@ -49,8 +51,10 @@ class Shifter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        width, step, sign, measures = self._width, self._step, self.x[-1], self.op == Op.LEN
-        limits, back = self.op == Op.SAT, (self.op == Op.RND) & self.y[-1]
+        width, step, sign = self._width, self._step, self.x[-1]
+        measures, limits, rounds, goes_left = (
+            delay(m, self.op == op, 1, name=f"is_{op.name}") for op in (Op.LEN, Op.SAT, Op.RND, Op.SHL))
+        back = rounds & self.y[-1]
         # What moves to the left is the word in reverse, moving to the right.
         word, left = Signal(width, reset_less=True), Signal(reset_less=True)
         count, length = (Signal(range(width + 1), name=name, reset_less=True) for name in ("count", "length"))
@@ -80,7 +84,7 @@ class Shifter(wiring.Component):
                 m.d.sync += [self.busy.eq(1), clip.eq(1), left.eq(1), word.eq(0), settled.eq(0),
                              count.eq(self.y[:len(count)] - 1)]
         with m.Elif(~self.busy & self.start):
-            leftward = (self.op == Op.SHL) | back
+            leftward = goes_left | back
             m.d.sync += [
                 self.busy.eq(1), left.eq(leftward), length.eq(0), settled.eq(0),
                 word.eq(Mux(leftward, self.x[::-1], self.x ^ (sign & (measures | limits)).replicate(width))),
@@ -92,6 +96,6 @@ class Shifter(wiring.Component):
         moved = Mux(left, word[::-1] ^ (sign & clip).replicate(width), word)
         m.d.comb += [
             self.o.eq(moved | Mux(measures, length, 0) | (self.x & (limits & ~clip).replicate(width))),
-            self.increment.eq(Mux(clip, sign, Mux(measures | limits, power, up & (self.op == Op.RND)))),
+            self.increment.eq(Mux(clip, sign, Mux(measures | limits, power, up & rounds))),
         ]
         return m

@@ -35,11 +35,11 @@ class TileBuffer(wiring.Component):
     take : In(1)
         One cycle of ``valid``: its vectors are read next. All of the one before have been asked for.
     read : In(1), o : Out({negative: 1, magnitude: 15} of each lane)
-        The next vector, `MEMORY_CYCLES` later. With the last one the tile's place is free.
+        The next vector, `MEMORY_CYCLES` later. A cycle behind the last one the tile's place is free.
     busy : Out(1)
         A place is reserved or taken.
 
-    Timing: ``room`` follows ``reserve`` and ``read`` in the next cycle; ``valid`` comes 4 cycles behind a
+    Timing: ``room`` follows ``reserve`` in the next cycle, ``read`` a cycle later; ``valid`` comes 4 cycles behind a
     tile's last vector. Reset forgets all.
     Cost: 8 B words of 16 S bits of memory.
     """
@@ -72,7 +72,7 @@ class TileBuffer(wiring.Component):
 
         held, complete = Signal(range(BUFFERS + 1)), Signal(range(BUFFERS + 1))
         # Who reserves looks at ``room`` first, and so decides last.
-        less = held - (self.read & read.addr[:-2].all())
+        less = held - delay(m, self.read & read.addr[:-2].all(), 1, reset_less=False, name="left")
         m.d.sync += [held.eq(Mux(self.reserve, less + 1, less)),
                      self.room.eq(Mux(self.reserve, less < BUFFERS - 1, less < BUFFERS)),
                      complete.eq(complete + done - self.take)]

@@ -1,6 +1,6 @@
 """The loops of the matrix unit: which tiles meet, output by output."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,6 +22,12 @@ _COUNTS = {
 
 _PIXEL_FIRST, _TAP_FIRST = ("y", "x", "g", "j", "block", "r", "s"), ("block", "r", "s", "j", "y", "x", "g")
 
+OUTER = 3
+"""Loops that step a cycle behind the other ones."""
+
+QUEUE, ROOM = 32, 16
+"""Pairs that wait to be taken, and up to how many of them the loops go on: 12 more may be under way."""
+
 
 class TileWalk(wiring.Component):
     """Pairs of tiles in the order of docs/engines/training-machine.md, "Matrix unit".
@@ -33,9 +39,9 @@ class TileWalk(wiring.Component):
     o : Out(stream of PAIR): slots of the tiles that meet; an output without any has one empty pair
     busy : Out(1), from the cycle after ``start`` until the last pair is taken
 
-    Timing: the loops look at one pair a cycle, also at those that do not meet; the first leaves 10 cycles
-    after the start. They wait while a pair cannot leave. Cost: two multiplications of 10 by 10 bits and four
-    of 16 by 10.
+    Timing: the loops look at one pair a cycle, also at those that do not meet; the first leaves 12 cycles
+    after the start. They wait while too many pairs do; behind them nothing ever waits. Cost: two
+    multiplications of 10 by 10 bits and four of 16 by 10, and a memory of 31 pairs.
     """
 
     def __init__(self):
@@ -44,29 +50,45 @@ class TileWalk(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.nest = nest = Nest([COUNTER_BITS] * 7)
-        m.submodules.queue = queue = Queue(PAIR, 2)
+        m.submodules.queue = queue = Queue(PAIR, QUEUE)
         wiring.connect(m, queue.o, wiring.flipped(self.o))
-        advance, running, given = Signal(), Signal(), self._given(m)
+        given = self._given(m)
         begin = delay(m, self.start, 1, reset_less=False, name="begin")
-        m.d.comb += [nest.reset.eq(begin), nest.step.eq(running & advance)]
-        m.d.comb += [getattr(nest, f"count{k}").eq(given[f"count{k}"]) for k in range(len(_PIXEL_FIRST))]
-        with m.If(begin):
-            m.d.sync += running.eq(1)
-        with m.Elif(nest.step & nest.done):
-            m.d.sync += running.eq(0)
-
-        stage = {"valid": running, "ends": nest.at_end4 & nest.at_end5 & nest.at_end6}
-        stage |= {name: Mux(given["weight"], getattr(nest, f"value{_TAP_FIRST.index(name)}"),
-                            getattr(nest, f"value{_PIXEL_FIRST.index(name)}")) for name in _PIXEL_FIRST}
-        under_way = [begin, running]
+        waiting, room = Signal(range(QUEUE + 1)), Signal()
+        m.d.sync += [room.eq(waiting < ROOM),
+                     waiting.eq(waiting + queue.i.valid - (queue.o.valid & queue.o.ready))]
+        stage, under_way = self._loops(m, given, begin, room)
         for step in (self._counters, self._pixels, self._meets, self._rows, self._maps, self._groups,
                      self._slots):
-            stage = self._register(m, advance, step(given, stage), step.__name__)
+            stage = self._register(m, step(given, stage), step.__name__)
             under_way.append(stage["valid"])
-        held = self._emit(m, advance, stage, queue)
-        m.d.comb += self.busy.eq(Value.cast(queue.o.valid) | held | Cat(under_way).any())
+        under_way += [self._emit(m, stage, queue), waiting != 0]
+        m.d.comb += self.busy.eq(Cat(under_way).any())
         return m
+
+    def _loops(self, m, given, begin, room):
+        """What the loops stand at, and signals of which one is 1 while they run.
+
+        The inner loops run ahead by a cycle, which is why one step too many may follow the last one.
+        """
+        m.submodules.outer = outer = Nest([COUNTER_BITS] * OUTER)
+        m.submodules.inner = inner = Nest([COUNTER_BITS] * (len(_PIXEL_FIRST) - OUTER))
+        nests = [(outer, k) for k in range(OUTER)] + [(inner, k) for k in range(len(_PIXEL_FIRST) - OUTER)]
+        running, stepped, ends = Signal(), Signal(), Signal(reset_less=True)
+        m.d.comb += [outer.reset.eq(begin), inner.reset.eq(begin), inner.step.eq(running & room)]
+        m.d.comb += [getattr(nest, f"count{k}").eq(given[f"count{n}"]) for n, (nest, k) in enumerate(nests)]
+        m.d.sync += [outer.step.eq(inner.step & inner.done), stepped.eq(inner.step),
+                     ends.eq(inner.at_end1 & inner.at_end2 & inner.at_end3)]
+        with m.If(begin):
+            m.d.sync += running.eq(1)
+        with m.Elif(outer.step & outer.done):
+            m.d.sync += running.eq(0)
+        values = [getattr(nest, f"value{k}") for nest, k in nests]
+        values[OUTER:] = [delay(m, value, 1, name=f"inner{n}") for n, value in enumerate(values[OUTER:])]
+        stage = {"valid": stepped & running, "ends": ends}
+        stage |= {name: Mux(given["weight"], values[_TAP_FIRST.index(name)],
+                            values[_PIXEL_FIRST.index(name)]) for name in _PIXEL_FIRST}
+        return stage, [begin, running]
 
     def _given(self, m):
         """What the pass's registers say, in registers: those are far, and constant."""
@@ -92,15 +114,12 @@ class TileWalk(wiring.Component):
             values |= {f"pad_{axis}": r[pad][:COUNTER_BITS],
                        f"size_{axis}": Mux(is_input, r[other], r[own])[:COUNTER_BITS]}
         values |= {name: r[name][:TILE_BITS] for name in ("left_base", "right_base")}
-        return self._register(m, Const(1), values, "_given")
+        return self._register(m, values, "_given")
 
-    def _register(self, m, advance, values, name):
-        """The values a cycle later, if all stages move."""
-        found = {key: Signal(Value.cast(value).shape(), reset_less=key != "valid", name=f"{key}{name}")
-                 for key, value in values.items()}
-        with m.If(advance):
-            m.d.sync += [found[key].eq(value) for key, value in values.items()]
-        return found
+    def _register(self, m, values, name):
+        """The values a cycle later."""
+        return {key: delay(m, Value.cast(value), 1, reset_less=key != "valid", name=f"{key}{name}")
+                for key, value in values.items()}
 
     def _counters(self, given, at):
         return at
@@ -154,22 +173,21 @@ class TileWalk(wiring.Component):
             found[side] = (Mux(given[f"{side}_wide"], slot << 1, slot) + given[f"{side}_base"])[:TILE_BITS]
         return found
 
-    def _emit(self, m, advance, at, queue):
+    def _emit(self, m, at, queue):
         """A pair is held until another one of its output comes, or the output ends: so it knows its last."""
         pair, held, ended, emit = Signal(PAIR), Signal(), Signal(), Signal()
         found = at["valid"] & at["ok"]
         m.d.comb += [
-            emit.eq(held & (ended | found)), advance.eq(~held | queue.i.ready), queue.i.valid.eq(emit),
-            queue.i.payload.eq(pair), queue.i.payload.last.eq(ended),
+            emit.eq(held & (ended | found)), queue.i.valid.eq(emit), queue.i.payload.eq(pair),
+            queue.i.payload.last.eq(ended),
         ]
-        with m.If(advance):
-            with m.If(found | (at["valid"] & at["ends"] & (emit | ~held))):
-                m.d.sync += [
-                    held.eq(1), ended.eq(at["ends"]), pair.left.eq(at["left"]), pair.right.eq(at["right"]),
-                    pair.right_half.eq(at["j"]), pair.empty.eq(~at["ok"]), pair.first.eq(~held | ended),
-                ]
-            with m.Elif(at["valid"] & at["ends"]):
-                m.d.sync += ended.eq(1)
-            with m.Elif(emit):
-                m.d.sync += held.eq(0)
+        with m.If(found | (at["valid"] & at["ends"] & (emit | ~held))):
+            m.d.sync += [
+                held.eq(1), ended.eq(at["ends"]), pair.left.eq(at["left"]), pair.right.eq(at["right"]),
+                pair.right_half.eq(at["j"]), pair.empty.eq(~at["ok"]), pair.first.eq(~held | ended),
+            ]
+        with m.Elif(at["valid"] & at["ends"]):
+            m.d.sync += ended.eq(1)
+        with m.Elif(emit):
+            m.d.sync += held.eq(0)
         return held

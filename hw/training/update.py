@@ -92,9 +92,11 @@ class UpdateUnit(wiring.Component):
         marks = Signal(changed)
         m.d.sync += marks.eq(Cat(running, marks))
         marks = Cat(running, marks)
+        # Decided a cycle before, near the pass: the memory is far.
+        m.d.sync += self.weight_write.eq(
+            Cat(marks[changed - 1] & step & turn(k, changed - 1) for k in range(self._parts)))
         m.d.comb += [
             self.busy.eq(left.any() | marks.any()),
-            self.weight_write.eq(Cat(marks[changed] & step & turn(k, changed) for k in range(self._parts))),
             self.o_valid.eq(marks[come + 2] & ~step),
         ]
         for address, cycles in ((self.gradient_address, 0), (self.weight_address, asked),

@@ -89,13 +89,13 @@ def operands(rng, op):
 
 
 async def computed(ctx, dut, op, x, y):
-    """The result and the cycles behind ``start``, a cycle after the operands."""
-    for name, value in (("op", op), ("x", x), ("y", y)):
+    """The result and the cycles behind the first one with the operands, which follows ``start``."""
+    for name, value in (("op", op), ("x", ~x), ("y", ~y), ("start", 1)):
         ctx.set(getattr(dut, name), value)
     await ctx.tick()
-    ctx.set(dut.start, 1)
+    for name, value in (("x", x), ("y", y), ("start", 0)):
+        ctx.set(getattr(dut, name), value)
     await ctx.tick()
-    ctx.set(dut.start, 0)
     cycles = 0
     while ctx.get(dut.busy):
         await ctx.tick()
@@ -153,10 +153,11 @@ def test_all_words_of_four_bits(make, op, cases):
 
     async def bench(ctx):
         for x, y, result in cases:
-            for name, value in (("x", x), ("y", y), ("start", 1)):
-                ctx.set(getattr(dut, name), value)
             if op is not None:
                 ctx.set(dut.op, op)
+                await ctx.tick()
+            for name, value in (("x", x), ("y", y), ("start", 1)):
+                ctx.set(getattr(dut, name), value)
             await ctx.tick()
             ctx.set(dut.start, 0)
             while ctx.get(dut.busy):

@@ -229,13 +229,14 @@ def test_random_lanes():
     read = []
 
     async def bench(ctx):
+        following = 0
         for _ in range(600):
-            step, load, loaded, address = (
-                rng.random() < 0.5, rng.random() < 0.2, rng.randrange(4), rng.randrange(4))
+            step, load, address = rng.random() < 0.5, rng.random() < 0.2, rng.randrange(4)
+            loaded, following = following, rng.randrange(4)     # the lane's number comes a cycle before
             state = rng.randrange(1, 1 << 32)
             ctx.set(dut.step, step)
             ctx.set(dut.load, load)
-            ctx.set(dut.load_address, loaded)
+            ctx.set(dut.load_address, following)
             ctx.set(dut.address, address)
             ctx.set(dut.load_state, state)
             found = [ctx.get(number) for number in dut.numbers]
