@@ -50,8 +50,9 @@ class RandomLanes(wiring.Component):
         m = Module()
         for n, state in enumerate(States(0, self._lanes).states.tolist()):
             m.submodules[f"lane{n}"] = lane = RandomLane(state)
+            loads = delay(m, self.load_address == n, 1, name=f"loads{n}_")
             m.d.comb += [
-                lane.step.eq(self.step), lane.load.eq(self.load & delay(m, self.load_address == n, 1, name=f"is{n}_")),
+                lane.step.eq(self.step), lane.load.eq(self.load & loads),
                 lane.load_state.eq(self.load_state), self.numbers[n].eq(lane.number),
             ]
         address, within = delay(m, self.address, 1, name="asked"), self._part.bit_length() - 1

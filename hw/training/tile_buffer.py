@@ -39,8 +39,8 @@ class TileBuffer(wiring.Component):
     busy : Out(1)
         A place is reserved or taken.
 
-    Timing: ``room`` follows ``reserve`` in the next cycle, ``read`` a cycle later; ``valid`` comes 4 cycles behind a
-    tile's last vector. Reset forgets all.
+    Timing: ``room`` follows ``reserve`` in the next cycle, ``read`` a cycle later; ``valid`` comes 4 cycles
+    behind a tile's last vector. Reset forgets all.
     Cost: 8 B words of 16 S bits of memory.
     """
 
