@@ -17,6 +17,8 @@ __all__ = ["Blocks", "floorplan", "placed"]
 PINS = 100              #: nets of more are left out: they go everywhere
 CLIQUE = 4              #: nets of up to so many cells pull each two of them, others to their middle
 HOLD = 1e-4             #: of the chip's middle, on all cells but blocks
+SPREAD = 5e-3           #: what a cell's squared distance from the middle of all takes off the springs' energy
+CROWD = 0.08            #: tiles of wire for each tile that a cell must move to give way to others
 HOT, COLD = 1.0, 3e-4   #: temperatures, of a block's mean energy when the blocks stand at random
 SOLVED = 32             #: blocks whose pulls are solved for at a time
 
@@ -43,8 +45,9 @@ class _Springs:
     """Nets as springs between cells, of which all but ``blocks`` move freely.
 
     ``cells``: count of cells; ``nets``: arrays of different cells; ``blocks``: sorted. With the free cells
-    where they balance, the springs' energy is the sum over both axes of x' E x, with ``energy`` E, a matrix
-    over blocks, and x the blocks' distances from the chip's middle.
+    where they balance, the springs' energy, less what cells gain by being far from each other, is the sum
+    over both axes of x' E x, with ``energy`` E, a matrix over blocks, and x the blocks' distances from the
+    chip's middle.
     """
 
     def __init__(self, cells, nets, blocks):
@@ -64,7 +67,9 @@ class _Springs:
         self._balance = np.hstack([solver.solve(to_blocks[:, n:n + SOLVED].toarray())
                                    for n in range(0, len(blocks), SOLVED)])
         energy = np.diag(pulls[blocks]) - wires[blocks][:, blocks].toarray() - to_blocks.T @ self._balance
-        self.energy = (energy + energy.T) / 2
+        self._cells = self._balance[self._free < cells]
+        apart = self._cells - self._cells.mean(axis=0)
+        self.energy = (energy + energy.T) / 2 - SPREAD * apart.T @ apart
 
     def length(self, places, nets):
         """Half the perimeters of the nets' boxes, free cells where they balance; ``places`` of blocks."""
@@ -73,6 +78,14 @@ class _Springs:
         flat, begins = np.concatenate(nets), np.r_[0, np.cumsum([len(net) for net in nets])[:-1]]
         found = positions[flat]
         return float((np.maximum.reduceat(found, begins) - np.minimum.reduceat(found, begins)).sum())
+
+    def crowd(self, places, low, high):
+        """How far free cells are from where they balance, if they keep their order in each axis, but stand
+        evenly between ``low`` and ``high``.
+        """
+        found = np.sort(self._cells @ places, axis=0)
+        even = (np.arange(len(found)) + 0.5) / max(len(found), 1)
+        return float(np.abs(found - low - even[:, None] * (high - low)).sum())
 
 
 def _annealed(energy, places, groups, sweeps, rng):
@@ -98,11 +111,11 @@ def _annealed(energy, places, groups, sweeps, rng):
     return places
 
 
-def placed(cells, nets, types, kinds, sweeps=1000, tries=4, seed=0):
+def placed(cells, nets, types, kinds, sweeps=1000, tries=8, seed=0):
     """Places of blocks: {cell: nextpnr's name of its place}, and the wires' length in tiles.
 
     Blocks are placed at random and annealed, with all other cells where quadratic wires balance; of all
-    tries the one with the shortest wires counts.
+    tries the one counts with the shortest wires, and what they grow by when all cells make room for others.
 
     Parameters
     ----------
@@ -130,6 +143,7 @@ def placed(cells, nets, types, kinds, sweeps=1000, tries=4, seed=0):
         names.append(called)
     springs, middle = _Springs(cells, nets, blocks), np.rint(np.concatenate(sites).mean(axis=0))
     energy = np.pad(springs.energy, (0, count - len(blocks)))
+    low, high = (extreme(np.concatenate(sites), axis=0) - middle for extreme in (np.min, np.max))
 
     def tried(seed):
         rng, start, name = np.random.default_rng(seed), np.empty((count, 2)), {}
@@ -137,10 +151,12 @@ def placed(cells, nets, types, kinds, sweeps=1000, tries=4, seed=0):
             start[group] = rng.permutation(places - middle)
             name |= {tuple(place): text for place, text in zip(places, called, strict=True)}
         found = _annealed(energy, start, groups, sweeps, rng)[:len(blocks)]
-        return ({int(block): name[tuple(place)] for block, place in zip(blocks, found + middle, strict=True)},
-                springs.length(found, nets))
+        length = springs.length(found, nets)
+        return (length + CROWD * springs.crowd(found, low, high), length,
+                {int(block): name[tuple(place)] for block, place in zip(blocks, found + middle, strict=True)})
 
-    return min((tried(seed + n) for n in range(tries)), key=lambda found: found[1])
+    _, length, found = min((tried(seed + n) for n in range(tries)), key=lambda found: found[0])
+    return found, length
 
 
 def floorplan(path, kinds):

@@ -51,8 +51,9 @@ class DigitRounder(wiring.Component):
             value, drop = delay(m, value, 1, name=f"value{n}_"), delay(m, drop, 1, name=f"drop{n}_")
         fraction, kept = value[:fraction], value[fraction:]
         nearest = fraction[-1] & (fraction[:-1].any() | kept[0])
-        # Of 16 bits the fraction's last ones are 0, so the number's have no say.
-        chance = fraction > self.random[RANDOM_BITS - len(fraction):]
+        # Of 16 bits the fraction's last ones are 0, so the number's have no say. A sign instead of a
+        # comparison is a carry chain, and nothing behind it.
+        chance = (self.random[RANDOM_BITS - len(fraction):] - fraction)[-1]
         beyond, up = delay(m, self.beyond, 2, name="beyond_"), Signal(reset_less=True)
         m.d.sync += up.eq(Mux(self.at_random, chance, nearest) & ~(kept | beyond).all())
         m.d.comb += self.o.eq(with_sign(delay(m, kept, 1, name="kept"), up,

@@ -13,7 +13,7 @@ from .element_walk import ERROR_LATER, ElementWalk
 from .error_line import ERROR_LIFT
 from .lane_parameters import MEMORIES, PARAMETER_BITS, PARAMETERS, SLOT_BITS
 from .lane_sums import QUANTITIES
-from .layouts import MEMORY_CYCLES, PASS, vector
+from .layouts import PASS, Z_CYCLES, vector
 
 __all__ = ["ElementUnit"]
 
@@ -33,7 +33,7 @@ class ElementUnit(wiring.Component):
     start : In(1), busy : Out(1)
         From the cycle after ``start`` until all outputs have been given and all sums made.
     z_address, error_address, winner_address : Out(24); z_data, error_data, winner_data : In(vector)
-        Numbers of 24, 40 and 2 bits, MEMORY_CYCLES later.
+        Numbers of 24 bits, Z_CYCLES later; of 40 and 2 bits, MEMORY_CYCLES later.
     winner_write_address : Out(24), winner_write_data : Out(vector), winner_write : Out(1)
     parameter_address : In, parameter_data : In(signed(25)), parameter_write : In(1)
         (slot * 2 + half) * S + lane. Not while busy.
@@ -76,8 +76,8 @@ class ElementUnit(wiring.Component):
         static, windows = self._static(m)
         self._probe = delay(m, self.probe_address, 1, name="probe")     # where it comes from is far
         # Marks and vectors of each cycle of an element; cycle 0 is that in which z is there.
-        marks, valid = {-MEMORY_CYCLES: walk.mark}, {-MEMORY_CYCLES: walk.valid}
-        for cycle in range(1 - MEMORY_CYCLES, CYCLES["e2"] + 1):
+        marks, valid = {-Z_CYCLES: walk.mark}, {-Z_CYCLES: walk.valid}
+        for cycle in range(1 - Z_CYCLES, CYCLES["e2"] + 1):
             marks[cycle] = delay(m, marks[cycle - 1], 1, name="mark")
             valid[cycle] = delay(m, valid[cycle - 1], 1, reset_less=False, name="valid")
         timed = self._timed(m, marks, valid, windows)
@@ -91,7 +91,7 @@ class ElementUnit(wiring.Component):
                             (Element.ERROR, valid[CYCLES["e2"]])):
             with m.If(delay(m, mode == kind, 1, name=f"is_{kind.name.lower()}")):
                 m.d.comb += leaves.eq(there)
-        since = CYCLES["pooled"] - (ERROR_LATER - MEMORY_CYCLES)
+        since = CYCLES["pooled"] - (ERROR_LATER - Z_CYCLES)
         m.d.comb += [
             self.o_valid.eq(delay(m, leaves, 1, reset_less=False, name="leaves")),
             self.winner_write.eq(valid[CYCLES["pooled"]] & closes & windows),

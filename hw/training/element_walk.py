@@ -11,7 +11,7 @@ from .layouts import PASS
 
 __all__ = ["ERROR_LATER", "MARK", "ElementWalk"]
 
-ERROR_LATER = 6
+ERROR_LATER = 7
 """Cycles from a vector's address of z to its address of errors and winners."""
 
 MARK = data.StructLayout({"half": 1, "first": 1, "number": 2, "inside": 1})

@@ -160,9 +160,10 @@ class TrainingEngine(wiring.Component):
             drain.bias_lane.eq(lane), drain.bias_data.eq(controller.put_data),
             drain.bias_write.eq(put & (slot == Slot.BIAS)), drain.probe_address.eq(controller.get_address),
         ]
-        for name, data in (("z", drain.z_data), ("gradient", drain.wide_data)):
+        for name, address, data in (("z", drain.z_address, drain.z_data),
+                                    ("gradient", drain.wide_address, drain.wide_data)):
             memory = memories[name]
-            m.d.comb += [memory.write_address.eq(drain.address), memory.write_data.eq(data),
+            m.d.comb += [memory.write_address.eq(address), memory.write_data.eq(data),
                          memory.write.eq(getattr(drain, f"{name}_write"))]
         m.d.comb += [
             memories["sum"].write_address.eq(drain.sums_address),
@@ -170,27 +171,29 @@ class TrainingEngine(wiring.Component):
         ]
 
     def _errors(self, m, error):
-        """Writes of the error memory: by the matrix unit, the loss unit, and PUT lane by lane."""
+        """Writes of the error memory, a cycle late: by the matrix and loss units, and PUT lane by lane."""
         controller, drain, loss = self._controller, self._matrix_unit.drain, self._loss
         side = self.config.side
         # What PUT writes comes a cycle later still: the memory is far from the controller.
         puts = delay(m, controller.put[Put.ERROR], 1, reset_less=False, name="puts_error")
         address, word = (delay(m, value, 1, name=f"puts_error_{name}") for name, value in (
             ("address", controller.put_address), ("data", controller.put_data[:SUM_BITS])))
+        at, data = (Signal(len(member), reset_less=True, name=f"error_{name}") for member, name in (
+            (error.write_address, "address"), (error.write_data, "data")))
+        write = Signal(side, name="error_write")
+        m.d.sync += [at.eq(drain.wide_address), data.eq(drain.wide_data),
+                     write.eq(drain.error_write.replicate(side))]
         m.d.comb += [
-            error.write_address.eq(drain.address), error.write_data.eq(drain.wide_data),
-            error.write.eq(drain.error_write.replicate(side)),
+            error.write_address.eq(at), error.write_data.eq(data), error.write.eq(write),
             loss.z_data.eq(self._z.data), loss.label_address.eq(controller.put_address),
             loss.label_data.eq(controller.put_data), loss.label_write.eq(controller.put[Put.LABEL]),
             loss.probe_address.eq(controller.get_address),
         ]
         with m.If(loss.error_write):
-            m.d.comb += [error.write_address.eq(loss.error_address), error.write_data.eq(loss.error_data),
-                         error.write.eq(~0)]
+            m.d.sync += [at.eq(loss.error_address), data.eq(loss.error_data), write.eq(~0)]
         with m.If(puts):
-            m.d.comb += [error.write_address.eq(address >> side.bit_length() - 1),
-                         error.write_data.eq(word.replicate(side)),
-                         error.write.eq(1 << address[:side.bit_length() - 1])]
+            m.d.sync += [at.eq(address >> side.bit_length() - 1), data.eq(word.replicate(side)),
+                         write.eq(1 << address[:side.bit_length() - 1])]
 
     def _parameter(self):
         """Slot and lane of a parameter, or of anything else lane by lane, that PUT writes."""
@@ -268,7 +271,8 @@ class TrainingEngine(wiring.Component):
     def _get(self, m, memories):
         """Memories and units at the address of GET; who is busy has its own way into its memory.
 
-        Each memory has a register of its own for it, which follows while no unit reads there.
+        Each memory has a register of its own for it: one that follows while no unit reads there, or, of z,
+        that of its address.
         """
         controller, side = self._controller, self.config.side
         m.submodules.get = get = GetPort(self.config)
@@ -279,15 +283,15 @@ class TrainingEngine(wiring.Component):
                  for number, unit in ((Unit.ELEMENT, self._element_unit), (Unit.LOSS, self._loss),
                                       (Unit.UPDATE, self._update_unit))}
         near = {}
-        for name, at, taken in (("z", word, reads[Unit.ELEMENT] | reads[Unit.LOSS]),
-                                ("weight", word, reads[Unit.UPDATE]), ("map", address, packs)):
+        for name, at, taken in (("weight", word, reads[Unit.UPDATE]), ("map", address, packs)):
             near[name] = Signal(len(memories[name].address), reset_less=True, name=f"get_{name}_address")
             with m.If(~taken):
                 m.d.sync += near[name].eq(at)
         last = delay(m, address, 1, name="last_address")
+        z_address = Mux(reads[Unit.ELEMENT], self._element_unit.z_address,
+                        Mux(reads[Unit.LOSS], self._loss.z_address, word))
         m.d.comb += [
-            z.address.eq(Mux(reads[Unit.ELEMENT], self._element_unit.z_address,
-                             Mux(reads[Unit.LOSS], self._loss.z_address, near["z"]))),
+            z.address.eq(delay(m, z_address[:len(z.address)], 1, name="z_address")),
             weight.address.eq(Mux(reads[Unit.UPDATE], self._update_unit.weight_address, near["weight"])),
             memories["map"].address.eq(Mux(packs, self._packer.map_address, near["map"])),
             memories["length"].address.eq(last), memories["sum"].address.eq(last),

@@ -6,10 +6,13 @@ from amaranth.lib import data
 from ...golden.training.isa import FIELDS, IMMEDIATE_BITS
 from ...golden.training.registers import REGISTER_BITS, REGISTERS
 
-__all__ = ["DESCRIPTOR", "INSTRUCTION", "MEMORY_CYCLES", "PAIR", "PASS", "vector"]
+__all__ = ["DESCRIPTOR", "INSTRUCTION", "MEMORY_CYCLES", "PAIR", "PASS", "Z_CYCLES", "vector"]
 
 MEMORY_CYCLES = 2
 """From an address to the memory's data: block RAM and its output register."""
+
+Z_CYCLES = MEMORY_CYCLES + 1
+"""The same of z memory, which is so large that the address of any unit that reads it has a register."""
 
 UNSIGNED_BITS = 17
 """Bits of a number, unsigned, that a multiplier of 18 by 18 bits takes."""

@@ -10,13 +10,13 @@ from ...golden.training.engine_config import LABEL_BITS, LABELS, SUM_BITS
 from ...golden.training.registers import REGISTER_BITS
 from ...golden.training.softmax import ERROR_FRACTION
 from ..common.delay import delay
-from .layouts import MEMORY_CYCLES, PASS, vector
+from .layouts import PASS, Z_CYCLES, vector
 from .reciprocal import Reciprocal
 from .softmax_line import POWER_BITS, POWER_CYCLES, PROBABILITY_CYCLES, SoftmaxLine
 
 __all__ = ["LossUnit"]
 
-_CHOSEN = MEMORY_CYCLES + 1     # cycles from a logit's address to itself, and from a power's
+_CHOSEN = Z_CYCLES + 1          # cycles from a logit's address to itself, and from a power's
 
 
 class LossUnit(wiring.Component):
@@ -35,13 +35,13 @@ class LossUnit(wiring.Component):
         Of them classes, groups, z_base, z_half, error_base, error_half.
     start : In(1), not while ``busy``; busy : Out(1)
         From the cycle after ``start`` until the last vector has been written.
-    z_address : Out(24), z_data : In(vector(S, 24)), MEMORY_CYCLES later
+    z_address : Out(24), z_data : In(vector(S, 24)), Z_CYCLES later
     error_address : Out(24), error_data : Out(vector(S, 40)), error_write : Out(1)
     label_address : In(10), label_data : In(8), label_write : In(1), not while ``busy``
     probe_address : In(1), probe_data : Out(26)
         0 the miss, 1 the greatest magnitude of an error, of the last pass; a cycle later, not while ``busy``.
 
-    Timing: 2 K + 57 cycles an image, and those of K up to whole blocks; two more a pass. Reset ends a pass.
+    Timing: 2 K + 60 cycles an image, and those of K up to whole blocks; two more a pass. Reset ends a pass.
     Cost: two multipliers, three block RAMs (labels, powers, the table); for S = 8 554 LUT4, 195 carry cells,
     726 flip-flops.
     """
@@ -124,7 +124,7 @@ class LossUnit(wiring.Component):
 
     def _powers(self, m, s, line, reciprocal):
         """The greatest logit, powers and their sum, back to probabilities."""
-        lane = delay(m, s.index[:self._lanes], MEMORY_CYCLES, name="lane")
+        lane = delay(m, s.index[:self._lanes], Z_CYCLES, name="lane")
         m.submodules.kept = kept = Memory(shape=POWER_BITS, depth=1 << LABEL_BITS, init=[],
                                           attrs={"no_rw_check": 1})
         write, read = kept.write_port(), kept.read_port()

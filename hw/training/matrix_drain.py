@@ -26,14 +26,14 @@ class MatrixDrain(wiring.Component):
     registers : In(PASS), constant from ``start`` on
     start : In(1), before the pass's first vector
     i_valid, i : In: a vector of S sums
-    bias_lane, bias_data, bias_write : In: parameter BIAS of a lane
-    address, z_data, wide_data : Out: of the memory that ``z_write``, ``error_write`` or ``gradient_write``
-        names
+    bias_lane, bias_data, bias_write : In: parameter BIAS of a lane, 2 cycles later
+    z_address, z_data, z_write : Out
+    wide_address, wide_data, error_write, gradient_write : Out, a cycle earlier: for either memory
     sums_address, sums_data, sums_write : Out: a tile's (half's) sum of magnitudes
     probe_address, probe_data : In, Out: quantity * S + lane; S1, S2, most; 3 cycles
     busy : Out(1), while vectors are under way
 
-    Timing: a vector a cycle; memories are written 2 cycles after it.
+    Timing: a vector a cycle; memories are written 2 cycles after it, gradients and errors one.
     Cost: three multipliers of 18 bits, adders of 30, 62 and 40 bits and a comparison of 40 for each lane.
     """
 
@@ -43,9 +43,9 @@ class MatrixDrain(wiring.Component):
         super().__init__({
             "registers": In(PASS), "start": In(1), "i_valid": In(1), "i": In(vector(side, SUM_BITS)),
             "bias_lane": In(range(side)), "bias_data": In(signed(WEIGHT_BITS)), "bias_write": In(1),
-            "address": Out(REGISTER_BITS), "z_data": Out(vector(side, WIDE_BITS)),
-            "wide_data": Out(vector(side, SUM_BITS)),
-            "z_write": Out(1), "error_write": Out(1), "gradient_write": Out(1),
+            "z_address": Out(REGISTER_BITS), "z_data": Out(vector(side, WIDE_BITS)), "z_write": Out(1),
+            "wide_address": Out(REGISTER_BITS), "wide_data": Out(vector(side, SUM_BITS)),
+            "error_write": Out(1), "gradient_write": Out(1),
             "sums_address": Out(REGISTER_BITS), "sums_data": Out(TILE_SUM_BITS), "sums_write": Out(1),
             "probe_address": In(range(3 * side)), "probe_data": Out(signed(_SQUARE_BITS + 1)),
             "busy": Out(1),
@@ -57,17 +57,19 @@ class MatrixDrain(wiring.Component):
         to = {kind: delay(m, mode == kind, 1, name=f"is_{kind.name.lower()}") for kind in Matrix}
         forward = to[Matrix.FORWARD]
         bias = Signal(vector(side, WEIGHT_BITS))        # 0 until one is written
-        with m.If(self.bias_write):
-            m.d.sync += bias[self.bias_lane].eq(self.bias_data)
+        write = delay(m, self.bias_write, 1, reset_less=False, name="bias_write")
+        lane, value = (delay(m, member, 1, name=name) for member, name in (
+            (self.bias_lane, "bias_lane"), (self.bias_data, "bias_data")))
+        with m.If(write):
+            m.d.sync += bias[lane].eq(value)
 
         tree = m.submodules.tree = AdderTree(side, SUM_BITS + side.bit_length() - 1)
         # Other numbers need no reset: a pass begins with 0.
-        most, totals, squares, z, wide = (
+        most, totals, squares, z = (
             Signal(layout, reset_less=True, name=name) for layout, name in (
                 (data.ArrayLayout(SUM_BITS, side), "most"), (vector(side, SUM_BITS), "totals"),
-                (data.ArrayLayout(_SQUARE_BITS, side), "squares"), (vector(side, WIDE_BITS), "z"),
-                (vector(side, SUM_BITS), "wide")))
-        m.d.comb += [self.z_data.eq(z), self.wide_data.eq(wide)]
+                (data.ArrayLayout(_SQUARE_BITS, side), "squares"), (vector(side, WIDE_BITS), "z")))
+        m.d.comb += self.z_data.eq(z)
         marks = [self.i_valid]
         for n in range(4 + tree.latency):
             marks.append(delay(m, marks[-1], 1, reset_less=False, name=f"mark{n}_"))
@@ -78,9 +80,9 @@ class MatrixDrain(wiring.Component):
                                 for name in ("total", "magnitude"))
             lift = Mux(forward, bias[n] << PRODUCT_FRACTION - FRACTION, 0)
             m.d.sync += [total.eq(self.i[n] + lift), magnitude.eq(Mux(total < 0, -total, total)),
-                         z[n].eq(clipped(total, WIDE_BITS)), wide[n].eq(total)]
+                         z[n].eq(clipped(total, WIDE_BITS))]
             product = self._square(m, delay(m, z[n], 1, name=f"z{n}_"), n)
-            m.d.comb += tree.i[n].eq(magnitude.as_unsigned())
+            m.d.comb += [tree.i[n].eq(magnitude.as_unsigned()), self.wide_data[n].eq(total)]
             with m.If(marks[2] & forward):
                 m.d.sync += totals[n].eq(totals[n] + z[n])
             with m.Elif(begin & forward):
@@ -135,10 +137,10 @@ class MatrixDrain(wiring.Component):
             m.d.sync += [address.eq(address + Mux(ends, block + 1, 1)),
                          column.eq(Mux(ends, 0, column + 1))]
         m.d.sync += [
-            self.address.eq(address), self.z_write.eq(valid & to[Matrix.FORWARD]),
-            self.error_write.eq(valid & to[Matrix.INPUT]),
-            self.gradient_write.eq(valid & to[Matrix.WEIGHT]),
-        ]
+            self.z_address.eq(address), self.z_write.eq(valid & to[Matrix.FORWARD])]
+        m.d.comb += [
+            self.wide_address.eq(address), self.error_write.eq(valid & to[Matrix.INPUT]),
+            self.gradient_write.eq(valid & to[Matrix.WEIGHT])]
 
     def _sums(self, m, mode, total, valid):
         """The sum of as many vectors as a tile has, of a weight or of a pixel's images."""

@@ -39,7 +39,7 @@ class TileWalk(wiring.Component):
     o : Out(stream of PAIR): slots of the tiles that meet; an output without any has one empty pair
     busy : Out(1), from the cycle after ``start`` until the last pair is taken
 
-    Timing: the loops look at one pair a cycle, also at those that do not meet; the first leaves 12 cycles
+    Timing: the loops look at one pair a cycle, also at those that do not meet; the first leaves 13 cycles
     after the start. They wait while too many pairs do; behind them nothing ever waits. Cost: two
     multiplications of 10 by 10 bits and four of 16 by 10, and a memory of 31 pairs.
     """
@@ -54,10 +54,9 @@ class TileWalk(wiring.Component):
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         given = self._given(m)
         begin = delay(m, self.start, 1, reset_less=False, name="begin")
-        waiting, room = Signal(range(QUEUE + 1)), Signal()
-        m.d.sync += [room.eq(waiting < ROOM),
-                     waiting.eq(waiting + queue.i.valid - (queue.o.valid & queue.o.ready))]
-        stage, under_way = self._loops(m, given, begin, room)
+        waiting = Signal(range(QUEUE + 1))
+        m.d.sync += waiting.eq(waiting + queue.i.valid - (queue.o.valid & queue.o.ready))
+        stage, under_way = self._loops(m, given, begin, waiting < ROOM)
         for step in (self._counters, self._pixels, self._meets, self._rows, self._maps, self._groups,
                      self._slots):
             stage = self._register(m, step(given, stage), step.__name__)
@@ -69,16 +68,16 @@ class TileWalk(wiring.Component):
     def _loops(self, m, given, begin, room):
         """What the loops stand at, and signals of which one is 1 while they run.
 
-        The inner loops run ahead by a cycle, which is why one step too many may follow the last one.
+        The inner loops run ahead by a cycle, which is why steps too many may follow the last one.
         """
         m.submodules.outer = outer = Nest([COUNTER_BITS] * OUTER)
         m.submodules.inner = inner = Nest([COUNTER_BITS] * (len(_PIXEL_FIRST) - OUTER))
         nests = [(outer, k) for k in range(OUTER)] + [(inner, k) for k in range(len(_PIXEL_FIRST) - OUTER)]
         running, stepped, ends = Signal(), Signal(), Signal(reset_less=True)
-        m.d.comb += [outer.reset.eq(begin), inner.reset.eq(begin), inner.step.eq(running & room)]
+        m.d.comb += [outer.reset.eq(begin), inner.reset.eq(begin)]
         m.d.comb += [getattr(nest, f"count{k}").eq(given[f"count{n}"]) for n, (nest, k) in enumerate(nests)]
-        m.d.sync += [outer.step.eq(inner.step & inner.done), stepped.eq(inner.step),
-                     ends.eq(inner.at_end1 & inner.at_end2 & inner.at_end3)]
+        m.d.sync += [inner.step.eq(running & room), outer.step.eq(inner.step & inner.done),
+                     stepped.eq(inner.step), ends.eq(inner.at_end1 & inner.at_end2 & inner.at_end3)]
         with m.If(begin):
             m.d.sync += running.eq(1)
         with m.Elif(outer.step & outer.done):

@@ -59,8 +59,9 @@ def test_drain(mode, side):
             await ctx.tick()
             if ctx.get(getattr(dut, WRITES[mode])):
                 source = dut.z_data if mode == Matrix.FORWARD else dut.wide_data
-                assert ctx.get(dut.address) not in written
-                written[ctx.get(dut.address)] = [ctx.get(source[n]) for n in range(side)]
+                address = ctx.get(dut.z_address if mode == Matrix.FORWARD else dut.wide_address)
+                assert address not in written
+                written[address] = [ctx.get(source[n]) for n in range(side)]
             assert not any(ctx.get(getattr(dut, name)) for key, name in WRITES.items() if key != mode)
             if ctx.get(dut.sums_write):
                 assert ctx.get(dut.sums_address) == 7 + len(sums)

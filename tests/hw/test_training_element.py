@@ -14,7 +14,7 @@ from shiftwork.golden.training.interpreter import product_error, rectify
 from shiftwork.golden.training.quantize import Scaled, scale_exponent, shifted
 from shiftwork.golden.training.registers import Element, Slot
 from shiftwork.hw.training.element_unit import ElementUnit
-from shiftwork.hw.training.layouts import MEMORY_CYCLES
+from shiftwork.hw.training.layouts import MEMORY_CYCLES, Z_CYCLES
 
 from .kit import plain, simulate
 
@@ -168,13 +168,16 @@ class Bench:
         simulate(ResetInserter(self.reset)(self.dut), bench, timeout=timeout, background=[self._world])
 
     async def _world(self, ctx):
-        """Memories have what stands at the address of two cycles before, or noise; a packer counts."""
+        """Memories have what stands at the address of some cycles before, or noise; a packer counts."""
         dut, rng, past = self.dut, self.rng, []
         signals = self.reset, dut.reserve, dut.room, dut.o_valid, dut.o, dut.winner_write
         signals += dut.winner_write_address, dut.winner_write_data
         while True:
-            past.append({name: ctx.get(getattr(dut, f"{name}_address")) for name in self.memories})
-            for name, address in past.pop(0).items() if len(past) > MEMORY_CYCLES else ():
+            past = [*past, {name: ctx.get(getattr(dut, f"{name}_address")) for name in self.memories}]
+            past = past[-Z_CYCLES - 1:]
+            for name in self.memories:
+                before = (Z_CYCLES if name == "z" else MEMORY_CYCLES) + 1
+                address = past[-min(before, len(past))][name]
                 data = getattr(dut, f"{name}_data")
                 if address in self.memories[name]:
                     ctx.set(data, self.memories[name][address])

@@ -10,7 +10,7 @@ from shiftwork.golden.training.arithmetic import reciprocal, shift_round
 from shiftwork.golden.training.engine_config import EngineConfig
 from shiftwork.golden.training.quantize import Scaled
 from shiftwork.golden.training.softmax import power_table, softmax_error
-from shiftwork.hw.training.layouts import MEMORY_CYCLES
+from shiftwork.hw.training.layouts import Z_CYCLES
 from shiftwork.hw.training.loss_unit import LossUnit
 from shiftwork.hw.training.reciprocal import Reciprocal
 from shiftwork.hw.training.softmax_line import PROBABILITY_CYCLES, SoftmaxLine
@@ -45,11 +45,11 @@ class Bench:
         simulate(ResetInserter(self.reset)(self.dut), bench, timeout=timeout, background=[self._world])
 
     async def _world(self, ctx):
-        """What stands at the address of two cycles before, or noise; errors are written once each."""
+        """What stands at the address of three cycles before, or noise; errors are written once each."""
         dut, past = self.dut, []
         signals = dut.error_write, dut.error_address, dut.error_data, self.reset
         while True:
-            past = [*past, ctx.get(dut.z_address)][-MEMORY_CYCLES - 1:]
+            past = [*past, ctx.get(dut.z_address)][-Z_CYCLES - 1:]
             noise = [self.rng.randint(-MOST, MOST) for _ in range(self.config.side)]
             ctx.set(dut.z_data, self.z.get(past[0], noise))
             _, _, write, address, data, reset = await ctx.tick().sample(*signals)
@@ -98,7 +98,7 @@ class Bench:
             ctx.set(dut.probe_address, address)
             await ctx.tick()
             assert ctx.get(dut.probe_data) == expected
-        assert cycles == images * (2 * classes + whole + 57) + 2
+        assert cycles == images * (2 * classes + whole + 60) + 2
 
 
 @pytest.mark.parametrize("side, classes", [
@@ -136,7 +136,7 @@ def test_reset():
         for n in range(10):
             z = logits(rng, 5, 4)
             await bench.begin(ctx, z, np.arange(4))
-            # An image takes 75 cycles.
+            # An image takes 78 cycles.
             await ctx.tick().repeat(int(rng.integers(1, 76)) + 75 * (n % 3))
             ctx.set(bench.reset, 1)
             await ctx.tick()

@@ -125,10 +125,12 @@ def run(side, names, seed):
         while ctx.get(dut.busy) or cycles < 2:
             await ctx.tick()
             cycles += 1
-            for write, data in ((drain.z_write, drain.z_data), (drain.error_write, drain.wide_data),
-                                (drain.gradient_write, drain.wide_data)):
+            for write, address, data in (
+                    (drain.z_write, drain.z_address, drain.z_data),
+                    (drain.error_write, drain.wide_address, drain.wide_data),
+                    (drain.gradient_write, drain.wide_address, drain.wide_data)):
                 if ctx.get(write):
-                    written[ctx.get(drain.address)] = [ctx.get(data[n]) for n in range(side)]
+                    written[ctx.get(address)] = [ctx.get(data[n]) for n in range(side)]
             if ctx.get(drain.sums_write):
                 sums[ctx.get(drain.sums_address)] = ctx.get(drain.sums_data)
         _, ideal = run_matrix(machine, SimpleNamespace(**passes))

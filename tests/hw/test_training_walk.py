@@ -112,4 +112,4 @@ def test_one_pair_a_cycle():
             await ctx.tick()
 
     simulate(dut, bench, timeout=3 * looks)
-    assert cycles <= looks + 12
+    assert cycles <= looks + 13
