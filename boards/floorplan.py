@@ -97,7 +97,7 @@ def _annealed(energy, places, groups, sweeps, rng):
     g = E places.
     """
     own, gradient = np.diag(energy), energy @ places
-    mean = own.sum() * places.var(axis=0).sum() / len(places)
+    mean = np.abs(own).sum() * places.var(axis=0).sum() / len(places)
     for temperature in mean * np.geomspace(HOT, COLD, sweeps):
         for group in groups:
             for a in rng.permutation(group):

@@ -63,3 +63,11 @@ def test_a_netlist_without_blocks_stays(tmp_path):
     text = json.dumps({"modules": {"top": {"attributes": {"top": "1"}, "cells": {}}}})
     path.write_text(text)
     assert floorplan(path, ECP5.blocks) == 0 and path.read_text() == text
+
+
+@pytest.mark.parametrize("between, apart", [(3, 6), (100, 28)])
+def test_cells_take_room(between, apart):
+    """A short path holds two blocks together; the cells of a long one need the square between its corners."""
+    found, length = placed(*chain(2, between), SQUARE)
+    a, b = (np.array(re.match(r"X(\d+)/Y(\d+)/r", name).groups(), int) for name in found.values())
+    assert np.abs(a - b).sum() == apart == pytest.approx(length, rel=0.01)
