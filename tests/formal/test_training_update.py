@@ -176,7 +176,7 @@ MUTANTS = [
     ("random", "Cat(self.state[RANDOM_BITS:], *new)", "Cat(*new, self.state[:RANDOM_BITS])"),
     ("rounder", "(fraction[:-1].any() | kept[0])", "kept[0]"),
     ("rounder", "(fraction[:-1].any() | kept[0])", "fraction[:-1].any()"),
-    ("rounder", "fraction > self.random", "fraction >= self.random"),
+    ("rounder", "- fraction)[-1]", "- fraction - 1)[-1]"),
     ("rounder", "self.random[RANDOM_BITS - len(fraction):]", "self.random[:len(fraction)]"),
     ("rounder", "Mux(self.at_random, chance, nearest)", "nearest"),
     ("rounder", " & ~(kept | beyond).all()", ""),
