@@ -80,7 +80,7 @@ def synthesize(verilog, target, build_dir, seeds=(1,), out_of_context=True, freq
 
     for seed in seeds:
         progress(f"place and route for {target}, seed {seed}")
-    # Beside each other: a run takes one core, and of a chip that is full most of an hour.
+    # Beside each other: a run takes one core, and of a chip that is full 20 minutes and more.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         logs += pool.map(routed, seeds)
     reports = [json.loads((folder / f"seed{seed}.json").read_text()) for seed in seeds]
