@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from cocotb_tools.check_results import get_results
@@ -136,11 +137,13 @@ def _verilator_root(folder):
 
 @contextlib.contextmanager
 def _verilator_on_path(simulator):
-    """cocotb looks for `verilator` on this process's PATH."""
+    """cocotb looks for `verilator` on this process's PATH, and Verilator's makefiles for a `python3`: it must be
+    of this Python, whose home cocotb has them use.
+    """
     before = {name: os.environ.get(name) for name in ("PATH", "VERILATOR_ROOT")}
     if simulator == "verilator":
         folder = _verilator_folder()
-        os.environ["PATH"] = f"{folder}{os.pathsep}{before['PATH']}"
+        os.environ["PATH"] = os.pathsep.join(map(str, (folder, Path(sys.executable).parent, before["PATH"])))
         if _verilator_root(folder):
             os.environ["VERILATOR_ROOT"] = str(_verilator_root(folder))
     try:
