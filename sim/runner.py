@@ -137,8 +137,8 @@ def _verilator_root(folder):
 
 @contextlib.contextmanager
 def _verilator_on_path(simulator):
-    """cocotb looks for `verilator` on this process's PATH, and Verilator's makefiles for a `python3`: it must be
-    of this Python, whose home cocotb has them use.
+    """cocotb looks for `verilator` on this process's PATH, and Verilator's makefiles for a `python3`: it must
+    be this Python, whose home cocotb has them use.
     """
     before = {name: os.environ.get(name) for name in ("PATH", "VERILATOR_ROOT")}
     if simulator == "verilator":

@@ -54,7 +54,8 @@ class DigitRounder(wiring.Component):
         # Of 16 bits the fraction's last ones are 0, so the number's have no say. A sign instead of a
         # comparison is a carry chain, and nothing behind it.
         chance = (self.random[RANDOM_BITS - len(fraction):] - fraction)[-1]
-        beyond, up = delay(m, self.beyond, 2, name="beyond_"), Signal(reset_less=True)
+        beyond = delay(m, self.beyond, 2, name="beyond_")
+        up = Signal(reset_less=True)
         m.d.sync += up.eq(Mux(self.at_random, chance, nearest) & ~(kept | beyond).all())
         m.d.comb += self.o.eq(with_sign(delay(m, kept, 1, name="kept"), up,
                                         delay(m, self.negative, 3, name="negative_")))
