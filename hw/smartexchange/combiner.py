@@ -60,7 +60,8 @@ class Combiner(wiring.Component):
         m.submodules.finished = finished = Memory(shape=word, depth=2 ** w.finished, init=[])
         sums_w, sums_r = sums.write_port(), sums.read_port()
         finished_w, finished_r = finished.write_port(), finished.read_port(domain="comb")
-        before, total = Signal(word, reset_less=True), Signal(word, reset_less=True)
+        before = Signal(word, reset_less=True)
+        total = Signal(word, reset_less=True)
         m.d.sync += before.eq(sums_r.data)
         with m.If(self.restart):
             m.d.sync += before.eq(0)

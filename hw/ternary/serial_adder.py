@@ -63,7 +63,8 @@ class ColumnAdders(wiring.Component):
             m.d.comb += previous.eq(latch)
             return m
         m.submodules.carries = carries = Memory(shape=self._lanes, depth=2, init=[])
-        read, write = carries.read_port(domain="comb"), carries.write_port()
+        read = carries.read_port(domain="comb")
+        write = carries.write_port()
         m.d.comb += [
             read.addr.eq(self.odd), previous.eq(read.data),
             write.addr.eq(~self.odd), write.data.eq(carry), write.en.eq(self.keep),
