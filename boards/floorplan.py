@@ -84,7 +84,7 @@ class _Springs:
         evenly between ``low`` and ``high``.
         """
         found = np.sort(self._cells @ places, axis=0)
-        even = (np.arange(len(found)) + 0.5) / max(len(found), 1)
+        even = (np.arange(len(found)) + 0.5) / len(found)
         return float(np.abs(found - low - even[:, None] * (high - low)).sum())
 
 

@@ -137,7 +137,7 @@ def test_reset():
             z = logits(rng, 5, 4)
             await bench.begin(ctx, z, np.arange(4))
             # An image takes 78 cycles.
-            await ctx.tick().repeat(int(rng.integers(1, 76)) + 75 * (n % 3))
+            await ctx.tick().repeat(int(rng.integers(1, 79)) + 78 * (n % 3))
             ctx.set(bench.reset, 1)
             await ctx.tick()
             ctx.set(bench.reset, 0)
